@@ -1,0 +1,1 @@
+"""Lava, in a process of its own. The only room that touches it."""

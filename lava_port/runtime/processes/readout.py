@@ -1,0 +1,64 @@
+"""The read-out: adds up a current over a window of steps without spiking.
+
+Knows no classes and no scale.
+"""
+
+import numpy as np
+from lava.magma.core.decorator import implements, requires, tag
+from lava.magma.core.model.py.model import PyLoihiProcessModel
+from lava.magma.core.model.py.ports import PyInPort
+from lava.magma.core.model.py.type import LavaPyType
+from lava.magma.core.process.ports.ports import InPort
+from lava.magma.core.process.process import AbstractProcess
+from lava.magma.core.process.variable import Var
+from lava.magma.core.resources import CPU
+from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
+
+__all__ = ["PyReadoutModel", "Readout"]
+
+
+class Readout(AbstractProcess):
+    """Adds current and bias in every step of its window and records the sum at the window's end.
+
+    Args:
+        bias: (classes,), weight units.
+        window: First step, and the step after the last.
+        period: Steps the network runs for one image.
+        scores: Shared array (classes,) that holds the sum at the window's end.
+        name: Name of the node.
+    """
+
+    def __init__(
+        self, *, bias: np.ndarray, window: tuple[int, int], period: int, scores: np.ndarray, name: str
+    ) -> None:
+        super().__init__(scores=scores, name=name)
+        self.bias = Var(shape=bias.shape, init=bias)
+        self.score = Var(shape=bias.shape, init=0)
+        self.window = Var(shape=(2,), init=np.array(window))
+        self.period = Var(shape=(1,), init=period)
+        self.a_in = InPort(shape=bias.shape)
+
+
+@implements(proc=Readout, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("fixed_pt")
+class PyReadoutModel(PyLoihiProcessModel):
+    """Exact integers in 64 bits."""
+
+    a_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=24)
+    bias: np.ndarray = LavaPyType(np.ndarray, np.int64)
+    score: np.ndarray = LavaPyType(np.ndarray, np.int64)
+    window: np.ndarray = LavaPyType(np.ndarray, np.int32)
+    period: np.ndarray = LavaPyType(np.ndarray, np.int32)
+
+    def run_spk(self) -> None:
+        """Add within the window; hand over in its last step."""
+        current = self.a_in.recv()
+        start, stop = self.window
+        step = (self.time_step - 1) % self.period.item()
+        if step == start:
+            self.score[:] = 0
+        if start <= step < stop:
+            self.score += current + self.bias
+        if step == stop - 1:
+            self.proc_params["scores"][:] = self.score

@@ -1,0 +1,238 @@
+"""A trained model on disk: spec, weights, preprocessing, class names, provenance and the hashes of every image seen.
+
+Knows NumPy only; one file, so that a killed command leaves the old checkpoint or the new one.
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save as to_bytes
+
+from neurallnet_jax import spec
+
+__all__ = [
+    "FILE_NAME",
+    "FORMAT_VERSION",
+    "PRETRAINED",
+    "Checkpoint",
+    "LayerSize",
+    "Preprocessing",
+    "digest",
+    "is_run",
+    "layer_sizes",
+    "load",
+    "locate",
+    "save",
+    "write_atomically",
+]
+
+FORMAT_VERSION = 1
+FILE_NAME = "checkpoint.safetensors"
+PRETRAINED = "pretrained"
+_SHIPPED = Path(__file__).parent / "weights"
+_SEEN = "seen_sha256"
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """From 8-bit pixels to the input of a network with direct encoding: `(pixel - offset) / scale`.
+
+    Attributes:
+        offset: One whole number per colour channel, so that `pixel - offset` is exact on integer hardware.
+        scale: Divisor, pixels.
+    """
+
+    offset: tuple[int, ...] = (128, 128, 128)
+    scale: float = 64.0
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """A trained model.
+
+    Attributes:
+        spec: The network.
+        weights: Arrays by name, float32: `params/<layer>/<weight>` and `batch_stats/<layer>/<statistic>`.
+        preprocessing: How pixels become input.
+        classes: Class names in the order of the logits.
+        seen: SHA-256 (hexadecimal) of every image file that training or selection used.
+        provenance: Where it comes from: command, data, split, versions, results. Plain JSON data.
+        temperature: Divisor of the logits, fitted on images not seen in training; None before that.
+    """
+
+    spec: spec.Network
+    weights: Mapping[str, np.ndarray]
+    preprocessing: Preprocessing
+    classes: tuple[str, ...]
+    seen: tuple[str, ...] = ()
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    temperature: float | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.classes) != self.spec.classes:
+            raise ValueError(f"{len(self.classes)} class names for a network of {self.spec.classes} classes")
+        for name, array in self.weights.items():
+            if not np.isfinite(array).all():
+                raise ValueError(f"weight {name!r} holds NaN or infinity; the training it comes from has failed")
+
+
+@dataclass(frozen=True)
+class LayerSize:
+    """One row of `inspect`: a layer, its output without time and batch, its trained numbers."""
+
+    name: str
+    kind: str
+    shape: tuple[int, ...]
+    parameters: int
+    bytes: int
+
+
+def save(checkpoint: Checkpoint, folder: Path) -> Path:
+    """Write `checkpoint` into `folder`, beside its final name first, and return the file."""
+    arrays: dict[str, np.ndarray] = {
+        name: np.ascontiguousarray(array, np.float32) for name, array in checkpoint.weights.items()
+    }
+    seen = sorted(set(checkpoint.seen))
+    arrays[_SEEN] = np.frombuffer(bytes.fromhex("".join(seen)), np.uint8).reshape(len(seen), 32)
+    header = {
+        "format_version": FORMAT_VERSION,
+        "spec": spec.network_to_json(checkpoint.spec),
+        "preprocessing": dataclasses.asdict(checkpoint.preprocessing),
+        "classes": list(checkpoint.classes),
+        "provenance": dict(checkpoint.provenance),
+        "temperature": checkpoint.temperature,
+        "sha256": _digest(arrays),
+    }
+    path = folder / FILE_NAME
+    write_atomically(path, to_bytes(arrays, metadata={"checkpoint": json.dumps(header)}))
+    return path
+
+
+def load(run: str | Path) -> Checkpoint:
+    """Return the checkpoint of a RUN.
+
+    Args:
+        run: `pretrained`, or a folder that `train` wrote.
+
+    Raises:
+        ValueError: No checkpoint there, a damaged one, or one of a newer version.
+    """
+    path = locate(run)
+    try:
+        with safe_open(str(path), framework="numpy") as file:
+            header = json.loads((file.metadata() or {}).get("checkpoint", "null"))
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+    except (SafetensorError, OSError, json.JSONDecodeError) as error:
+        raise ValueError(f"{path}: cannot be read as a checkpoint ({error}); train it again") from None
+    if not isinstance(header, dict):
+        raise ValueError(f"{path}: holds tensors but no checkpoint; it was written by something else")
+    version = header.get("format_version")
+    if version != FORMAT_VERSION:
+        raise ValueError(
+            f"{path}: format version {version}, this release reads {FORMAT_VERSION}; upgrade neurallnet-jax"
+        )
+    if header["sha256"] != _digest(arrays):
+        raise ValueError(f"{path}: its bytes do not match its digest; the file is damaged, copy or train it again")
+    try:
+        seen = arrays.pop(_SEEN)
+        return Checkpoint(
+            spec=spec.network_from_json(header["spec"]),
+            weights=arrays,
+            preprocessing=Preprocessing(
+                offset=tuple(header["preprocessing"]["offset"]), scale=header["preprocessing"]["scale"]
+            ),
+            classes=tuple(header["classes"]),
+            seen=tuple(bytes(row).hex() for row in seen),
+            provenance=header["provenance"],
+            temperature=header["temperature"],
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def locate(run: str | Path) -> Path:
+    """Return the checkpoint file of a RUN.
+
+    Raises:
+        ValueError: There is none.
+    """
+    if str(run) == PRETRAINED:
+        path = _SHIPPED / FILE_NAME
+        if not path.is_file():
+            raise ValueError(f"this installation ships no {FILE_NAME}; reinstall neurallnet-jax or name a RUN")
+        return path
+    path = Path(run) / FILE_NAME
+    if not path.is_file():
+        raise ValueError(
+            f"{run}: no RUN (a folder with {FILE_NAME}); name one that `neurallnet train` wrote, or 'pretrained'"
+        )
+    return path
+
+
+def is_run(argument: str) -> bool:
+    """Return whether a command-line argument names a RUN: `pretrained`, or a folder with a checkpoint."""
+    return argument == PRETRAINED or (Path(argument) / FILE_NAME).is_file()
+
+
+def digest(checkpoint: Checkpoint) -> str:
+    """Return the SHA-256 (hexadecimal) of a checkpoint's weights and spec."""
+    body = json.dumps(spec.network_to_json(checkpoint.spec), sort_keys=True)
+    return hashlib.sha256((body + _digest(checkpoint.weights)).encode()).hexdigest()
+
+
+def layer_sizes(checkpoint: Checkpoint) -> tuple[LayerSize, ...]:
+    """Return every layer with its output shape, trained parameters and their bytes (statistics count as bytes only)."""
+    rows = []
+    for (name, layer), shape in zip(
+        spec.named_layers(checkpoint.spec), spec.shapes(checkpoint.spec).values(), strict=True
+    ):
+        own = {key: array for key, array in checkpoint.weights.items() if key.split("/")[1] == name}
+        parameters = sum(array.size for key, array in own.items() if key.startswith("params/"))
+        rows.append(
+            LayerSize(name, type(layer).__name__, shape, parameters, sum(array.nbytes for array in own.values()))
+        )
+    return tuple(rows)
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write `data` beside `path` and rename, so that a reader sees the old file or the new one.
+
+    Raises:
+        ValueError: The place cannot be written; nothing is left behind.
+    """
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        Path(temporary).chmod(0o666 & ~umask)
+        Path(temporary).replace(path)
+    except OSError as error:
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
+        raise ValueError(
+            f"{path}: cannot be written ({error.strerror or error}); free space or name another place"
+        ) from None
+
+
+def _digest(arrays: Mapping[str, np.ndarray]) -> str:
+    sha = hashlib.sha256()
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        sha.update(f"{name} {array.dtype} {array.shape};".encode())
+        sha.update(array.tobytes())
+    return sha.hexdigest()

@@ -1,0 +1,158 @@
+"""What a training run is: frozen dataclasses of its settings, and presets that state command, time and result.
+
+Knows the standard library and `spec` only.
+"""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from neurallnet_jax import spec
+
+__all__ = ["NO_AUGMENTATION", "PRESETS", "Augmentation", "Preset", "Training", "preset", "to_json"]
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Strengths of the transforms; hashable, so that it can be static under jit. The defaults suit blood smears.
+
+    Attributes:
+        flip: Mirror along height and width, each with probability 1/2.
+        quarter_turns: Turn by 0, 90, 180 or 270 degrees; with `flip` the eight symmetries of the square, each equally
+            likely. Needs square images.
+        shift: Largest shift along each axis, fraction of the image's extent.
+        scale: Least and largest magnification about the centre.
+        gain: Each channel is multiplied by 1 - gain to 1 + gain.
+        offset: To each channel -offset to +offset is added, fraction of full scale (255).
+        stain: The amount of each stain is multiplied by 1 - stain to 1 + stain, then -stain to +stain is added, in
+            optical density (natural logarithm). 0.05 is the light and 0.2 the strong setting of Tellez et al. (2019),
+            Med. Image Anal. 58:101544.
+
+    Raises:
+        ValueError: A strength is out of range; the message names it.
+    """
+
+    flip: bool = True
+    quarter_turns: bool = True
+    shift: float = 0.04
+    scale: tuple[float, float] = (0.95, 1.05)
+    gain: float = 0.15
+    offset: float = 0.06
+    stain: float = 0.05
+
+    def __post_init__(self) -> None:
+        for name in ("shift", "gain", "offset", "stain"):
+            value = getattr(self, name)
+            if not 0 <= value < 1:
+                raise ValueError(f"augmentation '{name}' is {value}; expected 0 <= {name} < 1, where 0 switches it off")
+        low, high = self.scale
+        if not (0 < low <= high and math.isfinite(high)):
+            raise ValueError(f"augmentation 'scale' is {self.scale}; expected 0 < low <= high, where (1, 1) is off")
+
+    @property
+    def resamples(self) -> bool:
+        """Whether pixels are interpolated, not merely moved and recoloured."""
+        return self.shift > 0 or self.scale != (1, 1)
+
+
+NO_AUGMENTATION = Augmentation(
+    flip=False, quarter_turns=False, shift=0.0, scale=(1.0, 1.0), gain=0.0, offset=0.0, stain=0.0
+)
+"""Leaves every image as it is."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a network is trained.
+
+    Attributes:
+        epochs: Passes over the training images.
+        batch_size: Images per step; the images that do not fill a last batch wait for another epoch's order.
+        learning_rate: Peak of the schedule: linear warm-up, then a cosine to 1 % of the peak.
+        warmup_epochs: Length of the warm-up.
+        weight_decay: Decoupled weight decay (AdamW), on kernels only.
+        label_smoothing: Share of the target spread over all classes.
+        class_weighting: Weigh classes inversely to their number of images.
+        clip_norm: Largest global norm of the gradient.
+        ema_decay: Decay per step of the moving average of weights that is evaluated and kept.
+        rate_low: Firing rate per neuron and step below which a layer is pushed up.
+        rate_high: Firing rate per neuron and step above which a layer is pushed down.
+        rate_strength: Factor of that penalty, in units of the loss; 0 switches it off.
+        augmentation: Random transforms of the training images.
+    """
+
+    epochs: int = 40
+    batch_size: int = 32
+    learning_rate: float = 3e-3
+    warmup_epochs: float = 2.0
+    weight_decay: float = 1e-2
+    label_smoothing: float = 0.1
+    class_weighting: bool = True
+    clip_norm: float = 1.0
+    ema_decay: float = 0.99
+    rate_low: float = 0.01
+    rate_high: float = 0.3
+    rate_strength: float = 1.0
+    augmentation: Augmentation = Augmentation()
+
+    def __post_init__(self) -> None:
+        for name, low in (("epochs", 1), ("batch_size", 1), ("warmup_epochs", 0), ("weight_decay", 0)):
+            if getattr(self, name) < low:
+                raise ValueError(f"{name} is {getattr(self, name)}; expected at least {low}")
+        for name in ("learning_rate", "clip_norm"):
+            if not (getattr(self, name) > 0 and math.isfinite(getattr(self, name))):
+                raise ValueError(f"{name} is {getattr(self, name)}; expected > 0")
+        for name in ("label_smoothing", "ema_decay"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; expected in [0, 1)")
+        if not 0 <= self.rate_low <= self.rate_high <= 1 or self.rate_strength < 0:
+            raise ValueError(
+                f"firing rates {self.rate_low}..{self.rate_high} with strength {self.rate_strength}; expected "
+                "0 <= rate_low <= rate_high <= 1 and a strength of at least 0"
+            )
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A network and its training by name."""
+
+    network: spec.Network
+    training: Training
+
+
+def _tiny() -> Preset:
+    """Small enough for tests and the demo: 64 px, T = 4, three blocks.
+
+    Command: neurallnet demo
+    """
+    network = spec.neurallnet(widths=(16, 32, 64), image_size=(64, 64), attention=spec.SqueezeExcite(delay=2))
+    return Preset(network, Training(epochs=20))
+
+
+def _neurallnet() -> Preset:
+    """Our reconstruction of NeurALLNet: 128 px, T = 4, five blocks.
+
+    Command: neurallnet train --data taleqani --preset neurallnet --split blocks --out runs/blocks
+    """
+    return Preset(spec.neurallnet(attention=spec.SqueezeExcite(delay=2)), Training())
+
+
+PRESETS = {"tiny": _tiny(), "neurallnet": _neurallnet()}
+
+
+def preset(name: str) -> Preset:
+    """Return a preset by name.
+
+    Raises:
+        ValueError: Unknown; the message lists those that exist.
+    """
+    if name not in PRESETS:
+        raise ValueError(f"no preset {name!r}; there are {', '.join(PRESETS)}")
+    return PRESETS[name]
+
+
+def to_json(training: Training) -> Mapping[str, Any]:
+    """Return the settings as plain data."""
+    return dataclasses.asdict(training)

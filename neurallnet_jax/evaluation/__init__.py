@@ -1,0 +1,1 @@
+"""A checkpoint against images: scores with intervals. Knows no hardware."""

@@ -1,0 +1,1 @@
+"""Arrays to numbers: scores, intervals, calibration. Knows neither models nor files."""

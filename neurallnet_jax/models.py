@@ -1,0 +1,188 @@
+"""A spec or a checkpoint as a `Classifier`: pure functions and their variables, whatever the model.
+
+Knows how to run a model; knows neither how to train one nor files.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import traverse_util
+from jaxtyping import Array
+
+from neurallnet_jax import checkpoint as checkpoints
+from neurallnet_jax import spec
+from neurallnet_jax.network import encoding
+from neurallnet_jax.network.model import Model, Output
+
+__all__ = [
+    "Classifier",
+    "Predict",
+    "Variables",
+    "create",
+    "from_checkpoint",
+    "make_predict",
+    "to_weights",
+    "with_weights",
+]
+
+Variables: TypeAlias = dict[str, Any]
+"""`params` (trained) and `batch_stats` (running statistics), each a tree of arrays."""
+
+_EVALUATION_SEED = 0
+"""Seed of the rate encoding outside training, so that a score can be repeated."""
+
+
+@dataclass(frozen=True, eq=False)
+class Classifier:
+    """A model ready to run.
+
+    Attributes:
+        spec: The network.
+        preprocessing: How pixels become input.
+        classes: Class names in the order of the logits.
+        variables: Its parameters and statistics.
+        apply: `(variables, pixels, key) -> Output`, at rest; pixels (batch, height, width, channels), 0 to 255.
+        train: `(variables, pixels, key) -> (Output, batch_stats)`, with the statistics of the batch.
+    """
+
+    spec: spec.Network
+    preprocessing: checkpoints.Preprocessing
+    classes: tuple[str, ...]
+    variables: Variables
+    apply: Callable[[Variables, Array, Array], Output]
+    train: Callable[[Variables, Array, Array], tuple[Output, Any]]
+
+
+def create(
+    network: spec.Network,
+    classes: tuple[str, ...],
+    *,
+    preprocessing: checkpoints.Preprocessing,
+    key: Array,
+) -> Classifier:
+    """Return a freshly initialised classifier.
+
+    Args:
+        network: The network; its number of outputs is that of the class names.
+        classes: Class names in the order of the logits.
+        preprocessing: How pixels become input.
+        key: Key of the initial weights.
+
+    Raises:
+        ValueError: The number of class names differs from the network's outputs.
+    """
+    if len(classes) != network.classes:
+        raise ValueError(f"{len(classes)} class names for a network of {network.classes} classes")
+    model = Model(network)
+
+    def encoded(pixels: Array, key: Array) -> Array:
+        return encoding.encode(network.encoding, pixels, preprocessing, key, steps=network.steps)
+
+    def apply(variables: Variables, pixels: Array, key: Array) -> Output:
+        return model.apply(variables, encoded(pixels.astype(jnp.float32), key))  # pyright: ignore[reportReturnType]
+
+    def train(variables: Variables, pixels: Array, key: Array) -> tuple[Output, Any]:
+        inputs = encoded(pixels.astype(jnp.float32), key)
+        output, updates = model.apply(variables, inputs, train=True, mutable=["batch_stats"])
+        return output, updates.get("batch_stats", {})  # pyright: ignore[reportAttributeAccessIssue]
+
+    time = 1 if network.encoding == "direct" else network.steps
+    inputs = jnp.zeros((time, 1, *network.image_size, network.channels))
+    variables = jax.jit(model.init)(key, inputs)
+    variables = {"params": variables["params"], "batch_stats": variables.get("batch_stats", {})}
+    return Classifier(network, preprocessing, classes, variables, apply, train)
+
+
+def from_checkpoint(saved: checkpoints.Checkpoint) -> Classifier:
+    """Return the classifier of a trained model.
+
+    Raises:
+        ValueError: The weights do not fit the spec; the message names the first that does not.
+    """
+    empty = create(saved.spec, saved.classes, preprocessing=saved.preprocessing, key=jax.random.key(0))
+    return with_weights(empty, saved.weights)
+
+
+def with_weights(classifier: Classifier, weights: Mapping[str, np.ndarray]) -> Classifier:
+    """Return `classifier` with other weights, names as in `checkpoint.Checkpoint`.
+
+    Raises:
+        ValueError: A weight is missing, unknown or of another shape.
+    """
+    expected = to_weights(classifier.variables)
+    for name in sorted(set(expected) | set(weights)):
+        if name not in weights:
+            raise ValueError(f"weight {name!r} is missing; the checkpoint does not fit its spec")
+        if name not in expected:
+            raise ValueError(f"weight {name!r} is unknown to this network; the checkpoint does not fit its spec")
+        if weights[name].shape != expected[name].shape:
+            raise ValueError(f"weight {name!r} has shape {weights[name].shape}, the network {expected[name].shape}")
+    tree = traverse_util.unflatten_dict({name: jnp.asarray(array) for name, array in weights.items()}, sep="/")
+    variables = {"params": tree.get("params", {}), "batch_stats": tree.get("batch_stats", {})}
+    return dataclasses.replace(classifier, variables=variables)
+
+
+def to_weights(variables: Variables) -> dict[str, np.ndarray]:
+    """Return variables as flat float32 arrays, names as in `checkpoint.Checkpoint`."""
+    flat = traverse_util.flatten_dict(variables, sep="/")
+    return {name: np.asarray(array, np.float32) for name, array in flat.items()}
+
+
+class Predict(Protocol):
+    """Logits of images under given variables."""
+
+    def __call__(
+        self,
+        variables: Variables,
+        pixels: np.ndarray,
+        *,
+        batch_size: int = 32,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> np.ndarray:
+        """Return the logits of images, float32 (images, classes).
+
+        Args:
+            variables: Parameters and statistics.
+            pixels: uint8 (images, height, width, channels) at the network's size.
+            batch_size: Images per call; the last batch is filled up, so that one compilation serves all.
+            progress: Called with images done and images in all.
+
+        Raises:
+            ValueError: The images have another size than the network.
+        """
+        ...
+
+
+def make_predict(classifier: Classifier) -> Predict:
+    """Return a function that scores images; it is compiled once and serves any variables."""
+    run = jax.jit(lambda variables, batch, key: classifier.apply(variables, batch, key).logits)
+    expected = (*classifier.spec.image_size, classifier.spec.channels)
+    key = jax.random.key(_EVALUATION_SEED)
+
+    def predict(
+        variables: Variables,
+        pixels: np.ndarray,
+        *,
+        batch_size: int = 32,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> np.ndarray:
+        if pixels.shape[1:] != expected:
+            raise ValueError(f"images are {pixels.shape[1:]}, the network takes {expected}; decode them at that size")
+        batch_size = min(batch_size, max(len(pixels), 1))
+        logits = np.zeros((len(pixels), classifier.spec.classes), np.float32)
+        for start in range(0, len(pixels), batch_size):
+            batch = np.asarray(pixels[start : start + batch_size])
+            count = len(batch)
+            if count < batch_size:
+                batch = np.concatenate([batch, np.zeros((batch_size - count, *batch.shape[1:]), batch.dtype)])
+            logits[start : start + count] = np.asarray(run(variables, batch, jax.random.fold_in(key, start)))[:count]
+            if progress:
+                progress(start + count, len(pixels))
+        return logits
+
+    return predict

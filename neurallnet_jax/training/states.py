@@ -1,0 +1,77 @@
+"""The state of an unfinished training on disk, through Orbax. Knows the loop's state and nothing of what it means."""
+
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+
+from neurallnet_jax.training.loop import Best, TrainState
+
+__all__ = ["StateStore"]
+
+_KEEP = 2
+
+
+class StateStore:
+    """A folder of training states, the last two kept; saving runs beside the training. Use it as a context manager."""
+
+    def __init__(self, folder: Path) -> None:
+        options = ocp.CheckpointManagerOptions(max_to_keep=_KEEP, create=True)
+        self._manager = ocp.CheckpointManager(folder.resolve(), options=options)
+
+    def __enter__(self) -> "StateStore":
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self._manager.close()
+
+    @property
+    def latest(self) -> int | None:
+        """Step of the last state that was saved completely, or None."""
+        return self._manager.latest_step()
+
+    def save(self, state: TrainState, best: Best) -> None:
+        """Begin to save a state; a step that is there already is left as it is."""
+        step = int(state.step)
+        if step != self.latest:
+            self._manager.save(step, args=ocp.args.StandardSave(_tree(state, best)))
+
+    def restore(self, like: tuple[TrainState, Best]) -> tuple[TrainState, Best]:
+        """Return the last state.
+
+        Args:
+            like: A state of the same network and settings, which gives structure and shapes.
+
+        Raises:
+            ValueError: There is none, or it is damaged or of another network.
+        """
+        if self.latest is None:
+            raise ValueError(f"{self._manager.directory}: holds no finished state; train without --resume")
+        abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, _tree(*like))
+        try:
+            tree: Any = self._manager.restore(self.latest, args=ocp.args.StandardRestore(abstract))
+        except (ValueError, KeyError, OSError, TypeError) as error:
+            reason = str(error).split("\n")[0]
+            raise ValueError(
+                f"{self._manager.directory}: its state does not fit this network or is damaged ({reason}); "
+                "train into another folder"
+            ) from None
+        best = tree["best"]
+        # In the order of `begin`, because the optimiser's state is a nest of tuples.
+        state = jax.tree.unflatten(jax.tree.structure(like[0]), jax.tree.leaves(tree["state"]))
+        return state, Best(int(best["epoch"]), float(best["score"]), float(best["loss"]), best["variables"])
+
+
+def _tree(state: TrainState, best: Best) -> dict[str, Any]:
+    return {
+        "state": {f"{place:05d}": leaf for place, leaf in enumerate(jax.tree.leaves(state))},
+        "best": {
+            "epoch": np.asarray(best.epoch, np.int32),
+            "score": np.asarray(best.score, np.float64),
+            "loss": np.asarray(best.loss, np.float64),
+            "variables": best.variables,
+        },
+    }

@@ -1,0 +1,222 @@
+"""Small networks, weights and images for the tests of `lava_port`, drawn from a seed; plain NumPy, no Flax."""
+
+import itertools
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from lava_port import graph
+from neurallnet_jax import spec
+
+CLASSES = ("benign", "early", "pre", "pro")
+
+
+def draw_weights(network: spec.Network, seed: int) -> dict[str, np.ndarray]:
+    """Return weights of a checkpoint, lively enough that most layers spike and most gates move."""
+    rng = np.random.default_rng(seed)
+    shapes = spec.shapes(network)
+    weights: dict[str, np.ndarray] = {}
+    before: tuple[int, ...] = (*network.image_size, network.channels)
+    for name, layer in spec.named_layers(network):
+        channels = before[-1]
+        match layer:
+            case spec.Conv():
+                fan_in = channels // layer.groups * layer.kernel[0] * layer.kernel[1]
+                shape = (*layer.kernel, channels // layer.groups, layer.features)
+                weights[f"params/{name}/kernel"] = rng.normal(0, 1.5 / np.sqrt(fan_in), shape)
+                if layer.bias:
+                    weights[f"params/{name}/bias"] = rng.normal(0, 0.3, layer.features)
+            case spec.BatchNorm():
+                weights[f"params/{name}/scale"] = rng.uniform(0.6, 1.6, channels) * rng.choice([-1, 1], channels)
+                weights[f"params/{name}/bias"] = rng.normal(0.3, 0.3, channels)
+                weights[f"batch_stats/{name}/mean"] = rng.normal(0, 0.2, channels)
+                weights[f"batch_stats/{name}/var"] = rng.uniform(0.5, 1.5, channels)
+            case spec.SqueezeExcite():
+                hidden = layer.hidden(channels)
+                weights[f"params/{name}/reduce_kernel"] = rng.normal(0, 1.0, (channels, hidden))
+                weights[f"params/{name}/reduce_bias"] = rng.normal(0.3, 0.3, hidden)
+                weights[f"params/{name}/excite_kernel"] = rng.normal(0, 1.0, (hidden, channels))
+                weights[f"params/{name}/excite_bias"] = rng.normal(0.5, 1.0, channels)
+                if layer.delay:
+                    weights[f"params/{name}/initial"] = rng.normal(0.5, 1.0, channels)
+            case spec.Lif(learn_decay=True):
+                weights[f"params/{name}/dv"] = rng.normal(0, 1)
+                if layer.du < 1:
+                    weights[f"params/{name}/du"] = rng.normal(0, 1)
+            case spec.Dense():
+                fan_in = int(np.prod(before))
+                weights[f"params/{name}/kernel"] = rng.normal(0, 1.5 / np.sqrt(fan_in), (fan_in, layer.features))
+                if layer.bias:
+                    weights[f"params/{name}/bias"] = rng.normal(0, 0.3, layer.features)
+        before = shapes[name]
+    return {name: np.asarray(value, np.float32) for name, value in weights.items()}
+
+
+def draw_images(shape: tuple[int, ...], count: int, seed: int) -> np.ndarray:
+    """Return uint8 images: blobs of low resolution under noise, so that neighbours resemble each other."""
+    rng = np.random.default_rng(seed)
+    coarse = rng.uniform(0, 255, (count, -(-shape[0] // 4), -(-shape[1] // 4), shape[2]))
+    blobs = coarse.repeat(4, axis=1).repeat(4, axis=2)[:, : shape[0], : shape[1]]
+    return np.clip(blobs + rng.normal(0, 20, (count, *shape)), 0, 255).astype(np.uint8)
+
+
+def small_networks() -> dict[str, spec.Network]:
+    """Return small specs by what is special about them."""
+    head = (spec.GlobalAverage(), spec.Dense(4), spec.Readout())
+    block = (spec.Conv(6, stride=(2, 2)), spec.BatchNorm())
+    later = (spec.Conv(8, stride=(2, 2)), spec.BatchNorm())
+    gate, late = spec.SqueezeExcite(min_hidden=3), spec.SqueezeExcite(min_hidden=3, delay=2)
+    lif = spec.Lif()
+
+    def network(*layers: spec.LayerSpec, size: tuple[int, int] = (16, 16), steps: int = 4) -> spec.Network:
+        result = spec.Network(layers, image_size=size, steps=steps)
+        spec.validate(result)
+        return result
+
+    grouped = spec.Conv(6, kernel=(1, 3), stride=(1, 2), padding=((0, 0), (1, 1)), groups=3, bias=True)
+    return {
+        "plain": network(*block, lif, *later, lif, *head),
+        "gated": network(*block, gate, lif, *later, gate, lif, *head),
+        "delayed": network(*block, late, lif, *later, late, lif, *head, steps=5),
+        "pooled": network(
+            spec.Conv(6), spec.AveragePool(2), spec.BatchNorm(), gate, lif,
+            spec.Conv(8, bias=True), spec.BatchNorm(), spec.AveragePool(2), lif, *head,
+        ),
+        "grouped": network(grouped, lif, spec.Conv(4, stride=(3, 2)), lif, *head, size=(9, 14), steps=3),
+        "hidden": network(
+            *block, lif, spec.Dense(10), spec.BatchNorm(), late, lif, spec.Dense(4, bias=False), spec.Readout()
+        ),
+        "flat": network(spec.Dense(7), lif, spec.Dense(4), spec.Readout(), size=(5, 6), steps=2),
+        "slow": network(
+            *block, gate, spec.Lif(du=0.4, dv=0.1, learn_decay=True), *later, spec.Lif(dv=0.3, learn_decay=True), *head,
+            steps=6,
+        ),
+        "one_step": network(*block, gate, lif, *head, steps=1),
+    }  # fmt: skip
+
+
+MODES = ("threshold", "plain", "wrap", "saturate")
+"""Regimes of a drawn integer network: potentials that land on the threshold, ordinary ones, currents beyond 24 bits,
+potentials at their clip."""
+
+
+def draw_fixed_graph(seed: int, mode: str = "plain") -> graph.FixedGraph:
+    """Return a small integer network of random structure in one of the regimes of `MODES`."""
+    rng = np.random.default_rng(seed)
+    steps = int(rng.integers(1, 6))
+    shape: tuple[int, ...] = (int(rng.integers(3, 8)), int(rng.integers(3, 8)), int(rng.choice([1, 2, 3])))
+    nodes: list[graph.FixedNode] = [graph.FixedInput("input", shape, tuple(rng.integers(0, 256, shape[2]).tolist()))]
+    number = itertools.count(1)
+    for _ in range(int(rng.integers(1, 4))):
+        nodes += _drawn_conv(rng, nodes[-1], next(number), mode)
+        nodes += _drawn_neurons(rng, nodes, next(number), mode, steps)
+    if rng.random() < 0.5:
+        nodes.append(_drawn_dense(rng, nodes[-1], f"dense_{next(number)}", int(rng.integers(2, 6)), mode))
+        nodes += _drawn_neurons(rng, nodes, next(number), mode, steps)
+    classes = CLASSES[: int(rng.integers(2, 5))]
+    nodes.append(_drawn_dense(rng, nodes[-1], "dense_last", len(classes), mode))
+    bias = rng.integers(-500, 500, len(classes))
+    nodes.append(graph.FixedReadout("readout", (nodes[-1].name,), (len(classes),), bias, scale=0.25))
+    return graph.FixedGraph(tuple(nodes), steps, classes)
+
+
+def _drawn_weight(rng: np.random.Generator, shape: tuple[int, ...], mode: str) -> np.ndarray:
+    largest = 3 if mode == "threshold" else 128
+    weight = 2 * rng.integers(-largest, largest, shape)
+    return (np.where(rng.random(shape) < 0.7, 254, weight) if mode == "wrap" else weight).astype(np.int16)
+
+
+def _drawn_conv(rng: np.random.Generator, source: graph.FixedNode, number: int, mode: str) -> list[graph.FixedNode]:
+    height, width, channels = source.shape
+    groups = channels if rng.random() < 0.3 else 1
+    features = groups * int(rng.integers(1, 4))
+    kernel = (int(rng.integers(1, min(3, height) + 1)), int(rng.integers(1, min(3, width) + 1)))
+    stride, pad = tuple(rng.integers(1, 3, 2).tolist()), rng.integers(0, 2, 2).tolist()
+    size = [(n + 2 * p - k) // s + 1 for n, p, k, s in zip((height, width), pad, kernel, stride, strict=True)]
+    shape = (*size, features)
+    weight = _drawn_weight(rng, (features, channels // groups, *kernel), mode)
+    padding = ((pad[0], pad[0]), (pad[1], pad[1]))
+    conv = graph.FixedConv(f"conv_{number}", (source.name,), shape, weight, stride, padding, groups)
+    if not isinstance(source, graph.FixedInput):
+        return [conv]
+    shift = {"threshold": 8, "plain": 4, "wrap": 0, "saturate": 0}[mode]
+    return [conv, graph.FixedHold("hold", (conv.name,), shape, shift)]
+
+
+def _drawn_dense(
+    rng: np.random.Generator, source: graph.FixedNode, name: str, features: int, mode: str
+) -> graph.FixedDense:
+    shared = len(source.shape) == 3 and rng.random() < 0.5
+    fan_in = source.shape[-1] if shared else int(np.prod(source.shape))
+    return graph.FixedDense(name, (source.name,), (features,), _drawn_weight(rng, (features, fan_in), mode), shared)
+
+
+def _drawn_neurons(
+    rng: np.random.Generator, nodes: list[graph.FixedNode], number: int, mode: str, steps: int
+) -> list[graph.FixedNode]:
+    current = nodes[-1]
+    channels = current.shape[-1]
+    gates = [_drawn_gate(rng, current, number, steps)] if rng.random() < 0.6 else []
+    du = 4095 if rng.random() < 0.5 else int(rng.integers(0, 4096))
+    dv = int(rng.choice([0, 0, 2048, 4096, int(rng.integers(0, 4097))]))
+    if mode == "threshold":
+        threshold, bias = 2 * rng.integers(1, 4, channels), 128 * rng.integers(-1, 4, channels)
+    elif mode == "saturate":
+        threshold, bias = rng.integers(100_000, 131_072, channels), rng.choice([-1, 1], channels) * (2**23 - 1)
+    else:
+        threshold, bias = rng.integers(1, 500, channels), rng.integers(-10_000, 30_000, channels)
+    inputs = (current.name, *(gate.name for gate in gates))
+    return [
+        *gates,
+        graph.FixedLif(
+            f"lif_{number}", inputs, current.shape, du, dv, threshold.astype(np.int32), bias.astype(np.int32)
+        ),
+    ]
+
+
+def _drawn_gate(rng: np.random.Generator, current: graph.FixedNode, number: int, steps: int) -> graph.FixedGate:
+    channels, hidden = current.shape[-1], int(rng.integers(1, 4))
+    delay = int(rng.choice([0, 2, 3])) if steps > 3 else 0
+    gate_shift = rng.integers(0, 8, channels)
+    return graph.FixedGate(
+        f"gate_{number}", (current.name,), (channels,),
+        reduce=(2 * rng.integers(-128, 128, (hidden, channels))).astype(np.int16),
+        reduce_bias=rng.integers(-5_000, 5_000, hidden),
+        excite=(2 * rng.integers(-128, 128, (channels, hidden))).astype(np.int16),
+        excite_bias=rng.integers(-500, 500, channels) + (128 << gate_shift),
+        squeeze_shift=int(rng.integers(6, 16)), hidden_shift=int(rng.integers(4, 16)), gate_shift=gate_shift,
+        initial=rng.integers(0, 257, channels) if delay else None, delay=delay,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def weights_of() -> Callable[[spec.Network, int], dict[str, np.ndarray]]:
+    return draw_weights
+
+
+@pytest.fixture(scope="session")
+def images_of() -> Callable[[tuple[int, ...], int, int], np.ndarray]:
+    return draw_images
+
+
+@pytest.fixture(scope="session")
+def fixed_graph_of() -> Callable[[int, str], graph.FixedGraph]:
+    return draw_fixed_graph
+
+
+@pytest.fixture(scope="session")
+def networks() -> dict[str, spec.Network]:
+    return small_networks()
+
+
+@pytest.fixture(scope="session", params=sorted(small_networks()))
+def network(request: pytest.FixtureRequest) -> spec.Network:
+    """Return each of the small specs in turn."""
+    return small_networks()[request.param]
+
+
+@pytest.fixture(scope="session", params=MODES)
+def mode(request: pytest.FixtureRequest) -> str:
+    """Return each regime of a drawn integer network in turn."""
+    return request.param

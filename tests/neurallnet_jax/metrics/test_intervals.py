@@ -1,0 +1,210 @@
+"""Bootstrap intervals: against a plain loop, against theory, and on images that come in groups."""
+
+import json
+import time
+
+import numpy as np
+import pytest
+import scipy.special
+import scipy.stats
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from neurallnet_jax.metrics import intervals, scores
+
+NAMES = ("a", "b", "c", "d")
+
+
+def clustered(
+    seed: int, *, groups: int = 15, size: int = 6, k: int = 3, spread: float = 1.5
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return labels, probabilities and groups; each group shares a shift of the true class's logit."""
+    generator = np.random.default_rng(seed)
+    ids = np.repeat(np.arange(groups * k), size)
+    labels = ids % k
+    logits = generator.normal(size=(len(ids), k))
+    logits[np.arange(len(ids)), labels] += 1 + spread * generator.normal(size=groups * k)[ids]
+    return labels, scipy.special.softmax(logits, axis=1), ids
+
+
+def width(interval: intervals.Interval | None) -> float:
+    assert interval is not None
+    return interval.high - interval.low
+
+
+def test_every_metric_equals_a_plain_loop_over_resampled_images():
+    """The loop draws the same units from the same generator, copies the images and scores them the ordinary way."""
+    labels, probabilities, groups = clustered(0, groups=6, size=3)
+    draws = 40
+    result = intervals.bootstrap(labels, probabilities, groups, draws=draws, seed=7, level=0.8)
+    generator = np.random.default_rng(7)
+    picks = []
+    for k in range(3):
+        names = np.unique(groups[labels == k])
+        picks.append(names[generator.integers(len(names), size=(draws, len(names)))])
+    samples = []
+    for draw in range(draws):
+        images = np.concatenate([np.flatnonzero(groups == g) for pick in picks for g in pick[draw]])
+        samples.append(scores.score(labels[images], probabilities[images], NAMES[:3]))
+    for name, entry in result.items():
+        expected = np.percentile([getattr(sample, name) for sample in samples], [10, 90])
+        assert entry.group is not None
+        np.testing.assert_allclose([entry.group.low, entry.group.high], expected, atol=1e-12, err_msg=name)
+        assert entry.groups == (6, 6, 6)
+    assert set(result) == set(intervals.METRICS)
+
+
+def test_the_image_interval_of_accuracy_matches_binomial_theory():
+    """One class right 80 of 100 times: the standard error of the resampled accuracy is sqrt(0.8 * 0.2 / 100) = 0.04."""
+    labels = np.zeros(100, dtype=int)
+    probabilities = np.where(np.arange(100)[:, None] < 80, [0.9, 0.1], [0.1, 0.9])
+    result = intervals.bootstrap(labels, probabilities, np.arange(100), metrics=["accuracy"], draws=20_000)
+    expected = scipy.stats.binom(100, 0.8).ppf([0.025, 0.975]) / 100
+    assert result["accuracy"].image is not None
+    np.testing.assert_allclose([result["accuracy"].image.low, result["accuracy"].image.high], expected, atol=0.0101)
+
+
+def test_one_image_per_group_gives_the_image_interval():
+    labels, probabilities, _ = clustered(1)
+    result = intervals.bootstrap(labels, probabilities, np.arange(len(labels)), draws=50)
+    for entry in result.values():
+        assert entry.group == entry.image
+
+
+@settings(deadline=None, max_examples=10)
+@given(seed=st.integers(0, 2**16))
+def test_the_order_of_the_images_does_not_move_the_group_interval(seed):
+    labels, probabilities, groups = clustered(seed, groups=5, size=3)
+    order = np.random.default_rng(seed).permutation(len(labels))
+    first = intervals.bootstrap(labels, probabilities, groups, draws=60)
+    second = intervals.bootstrap(labels[order], probabilities[order], groups[order], draws=60)
+    for name in first:
+        one, other = first[name].group, second[name].group
+        assert one is not None
+        assert other is not None
+        np.testing.assert_allclose([one.low, one.high], [other.low, other.high], atol=1e-12)
+
+
+def test_the_seed_decides_the_interval_and_the_chosen_metrics_do_not():
+    labels, probabilities, groups = clustered(2)
+    alone = intervals.bootstrap(labels, probabilities, groups, metrics=["brier"], draws=300, seed=3)
+    among = intervals.bootstrap(labels, probabilities, groups, draws=300, seed=3)
+    other = intervals.bootstrap(labels, probabilities, groups, metrics=["brier"], draws=300, seed=4)
+    assert alone["brier"] == among["brier"]
+    assert alone["brier"] != other["brier"]
+
+
+def test_images_that_resemble_each_other_make_the_group_interval_wider():
+    labels, probabilities, groups = clustered(3, groups=20, size=10)
+    result = intervals.bootstrap(labels, probabilities, groups, draws=400)
+    for name in ("accuracy", "balanced_accuracy", "auroc", "mean_average_precision", "brier"):
+        assert width(result[name].group) > 1.4 * width(result[name].image), name
+
+
+def test_on_grouped_images_the_group_interval_covers_and_the_image_interval_does_not():
+    """The truth is the accuracy over very many groups; 200 repetitions estimate a coverage of 0.95 within 0.03 or so."""
+    labels, probabilities, _ = clustered(4, groups=20_000, size=1)
+    truth = (probabilities.argmax(axis=1) == labels).mean()
+    covered = {"group": 0, "image": 0}
+    for seed in range(200):
+        result = intervals.bootstrap(*clustered(seed + 100, groups=20, size=10), metrics=["accuracy"], draws=250)
+        for kind in covered:
+            interval = getattr(result["accuracy"], kind)
+            covered[kind] += interval.low <= truth <= interval.high
+    assert covered["group"] / 200 > 0.89
+    assert covered["image"] / 200 < 0.80
+
+
+def test_a_higher_level_widens_the_interval_around_the_score():
+    labels, probabilities, groups = clustered(5)
+    point = scores.score(labels, probabilities, NAMES[:3])
+    wide = intervals.bootstrap(labels, probabilities, groups, draws=500, level=0.99)
+    narrow = intervals.bootstrap(labels, probabilities, groups, draws=500, level=0.5)
+    for name in ("accuracy", "balanced_accuracy", "auroc", "mean_average_precision", "brier"):
+        outer, inner = wide[name].group, narrow[name].group
+        assert outer is not None
+        assert inner is not None
+        assert outer.low < inner.low < inner.high < outer.high
+        assert outer.low < getattr(point, name) < outer.high
+
+
+def test_a_class_with_a_single_group_has_no_group_interval_but_an_image_interval():
+    labels, probabilities, groups = clustered(6)
+    groups = np.where(labels == 2, 999, groups)
+    result = intervals.bootstrap(labels, probabilities, groups, draws=50)
+    entry = result["auroc"]
+    assert entry.group is None
+    assert entry.group_reason == "class 2 has only 1 group, so nothing varies between its draws; at least 2 are needed"
+    assert entry.image is not None
+    assert entry.image_reason is None
+    assert entry.groups == (15, 15, 1)
+
+
+def test_a_metric_without_meaning_on_the_images_is_none_with_a_reason():
+    result = intervals.bootstrap([1, 1, 1], [[0.4, 0.6], [0.7, 0.3], [0.2, 0.8]], [0, 1, 2], draws=30)
+    assert result["auroc"].group is None
+    assert "auroc is not defined" in str(result["auroc"].group_reason)
+    assert result["balanced_accuracy"].group is not None
+    assert result["accuracy"].groups == (0, 3)
+
+
+def test_a_class_that_does_not_occur_does_not_prevent_intervals():
+    labels, probabilities, groups = clustered(7)
+    fourth = np.concatenate([probabilities, np.zeros((len(labels), 1))], axis=1)
+    with_it = intervals.bootstrap(labels, fourth, groups, draws=50)
+    without = intervals.bootstrap(labels, probabilities, groups, draws=50)
+    assert with_it["auroc"].group == without["auroc"].group
+    assert with_it["auroc"].groups == (15, 15, 15, 0)
+
+
+def test_a_group_in_two_classes_is_refused():
+    labels, probabilities, groups = clustered(8)
+    groups[np.flatnonzero(labels == 2)[0]] = groups[np.flatnonzero(labels == 1)[0]]
+    with pytest.raises(
+        ValueError, match=r"group 1 holds images of classes [12] and [12]; .* number them apart by class"
+    ):
+        intervals.bootstrap(labels, probabilities, groups)
+
+
+def test_groups_may_be_named_by_strings():
+    labels, probabilities, groups = clustered(9, groups=3)
+    named = [f"block {g:04d}" for g in groups]
+    first = intervals.bootstrap(labels, probabilities, named, draws=40)
+    assert first == intervals.bootstrap(labels, probabilities, groups, draws=40)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"metrics": ["f2"]}, "unknown metric 'f2'; known are accuracy"),
+        ({"draws": 0}, "draws is 0"),
+        ({"level": 1.0}, "level is 1.0"),
+        ({"groups": [0, 1]}, r"groups have shape \(2,\); expected \(18,\)"),
+        ({"groups": np.linspace(0, 1, 18)}, "groups are float64"),
+        ({"labels": np.full(18, 3)}, "label 0 is 3"),
+    ],
+)
+def test_bad_arguments_are_refused(options, message):
+    labels, probabilities, groups = clustered(10, groups=3, size=2)
+    arguments = {"labels": labels, "probabilities": probabilities, "groups": groups, **options}
+    with pytest.raises(ValueError, match=message):
+        intervals.bootstrap(**arguments)
+
+
+def test_json_gives_both_intervals_as_pairs():
+    labels, probabilities, groups = clustered(11)
+    groups = np.where(labels == 2, 999, groups)
+    data = intervals.to_json(intervals.bootstrap(labels, probabilities, groups, metrics=["accuracy"], draws=30))
+    assert set(data["accuracy"]) == {"group", "group_reason", "image", "groups"}
+    assert data["accuracy"]["group"] is None
+    low, high = data["accuracy"]["image"]
+    assert low < high
+    assert json.loads(json.dumps(data, allow_nan=False)) == data
+
+
+def test_two_thousand_draws_of_a_thousand_images_take_seconds():
+    """About 0.7 s of processor time on one core; the bound leaves room for slow machines, not for a loop over draws."""
+    labels, probabilities, groups = clustered(12, groups=25, size=10, k=4)
+    start = time.process_time()
+    intervals.bootstrap(labels, probabilities, groups)
+    assert time.process_time() - start < 6
