@@ -242,7 +242,8 @@ def _is_current(source: graph.Node) -> bool:
 def _need_events(source: graph.Node, name: str, what: str) -> None:
     if _is_current(source):
         raise GraphError(
-            f"layer '{name}': {what} hears spikes or the image, but '{source.name}' gives a current; put neurons between the two"
+            f"layer '{name}': {what} hears spikes or the image, but '{source.name}' gives a current; "
+            "put neurons between the two"
         )
 
 

@@ -40,7 +40,7 @@ from lava_port.graph import (
 )
 from lava_port.trace import LayerTrace, Trace, concatenate
 
-__all__ = ["run_fixed", "run_float"]
+__all__ = ["current", "run_fixed", "run_float"]
 
 _LIMIT = 1 << 23
 _BATCH_NUMBERS = 1 << 23
@@ -95,6 +95,13 @@ def run_float(graph: Graph, images: np.ndarray, *, potentials: bool = False) -> 
         ValueError: The images do not fit the network.
     """
     return _run(graph, images, potentials)
+
+
+def current(node: FixedConv | FixedDense, values: np.ndarray) -> np.ndarray:
+    """Return the exact current, int64 (time, batch, *shape), that whole numbers (time, batch, ...) cause in a layer."""
+    if isinstance(node, FixedConv):
+        return _whole_sums(values, node.weight, lambda x, w: _convolve(x, w, node))
+    return _whole_sums(_vector(values, node.shared), node.weight, lambda x, w: x @ w.T)
 
 
 def _run(graph: Graph | FixedGraph, images: np.ndarray, potentials: bool) -> Trace:
@@ -221,7 +228,7 @@ def _(node: FixedInput, heard: Sequence[_Signal], steps: int) -> _Signal:
 
 @_apply.register
 def _(node: FixedConv, heard: Sequence[_Signal], steps: int) -> _Signal:
-    return _Signal(_whole_sums(heard[0].values, node.weight, lambda x, w: _convolve(x, w, node)))
+    return _Signal(current(node, heard[0].values))
 
 
 @_apply.register
@@ -232,8 +239,7 @@ def _(node: FixedHold, heard: Sequence[_Signal], steps: int) -> _Signal:
 
 @_apply.register
 def _(node: FixedDense, heard: Sequence[_Signal], steps: int) -> _Signal:
-    vector = _vector(heard[0].values, node.shared)
-    return _Signal(_whole_sums(vector, node.weight, lambda x, w: x @ w.T))
+    return _Signal(current(node, heard[0].values))
 
 
 @_apply.register
@@ -255,11 +261,11 @@ def _(node: FixedLif, heard: Sequence[_Signal], steps: int) -> _Signal:
     u, v = np.zeros(values.shape[1:], np.int64), np.zeros(values.shape[1:], np.int64)
     spikes, potential = np.zeros(values.shape, np.uint8), np.zeros(values.shape, np.int32)
     for step in range(steps):
-        current, shift = values[step], bias
+        arriving, shift = values[step], bias
         if gate is not None:
             g = _over_space(gate[step], v.ndim)
-            current, shift = _towards_zero(g * current, 8), _towards_zero(g * bias, 8)
-        u = _wrap24(_decay(u, node.du + 1) + (current << 6))
+            arriving, shift = _towards_zero(g * arriving, 8), _towards_zero(g * bias, 8)
+        u = _wrap24(_decay(u, node.du + 1) + (arriving << 6))
         v = np.clip(_decay(v, node.dv) + u + shift, 1 - _LIMIT, _LIMIT - 1)
         spikes[step] = v > threshold
         v = np.where(spikes[step], 0, v)

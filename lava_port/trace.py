@@ -10,7 +10,17 @@ import numpy as np
 
 from lava_port.graph import FixedGraph, FixedLif, Graph, GraphError, LifNode, Window
 
-__all__ = ["LayerTrace", "Mismatch", "Trace", "check_belongs", "compare", "concatenate", "first_mismatch"]
+__all__ = [
+    "LayerTrace",
+    "Mismatch",
+    "Trace",
+    "add_up",
+    "check_belongs",
+    "compare",
+    "concatenate",
+    "first_mismatch",
+    "shifted",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,6 +121,27 @@ def compare(left: Trace, right: Trace) -> tuple[Mismatch, ...]:
 def first_mismatch(mismatches: tuple[Mismatch, ...]) -> Mismatch | None:
     """Return the first layer, in execution order, in which two traces differ, or None."""
     return next((entry for entry in mismatches if entry.mismatches), None)
+
+
+def shifted(mismatches: tuple[Mismatch, ...], images: int) -> tuple[Mismatch, ...]:
+    """Return the differences of a batch that comes after `images` other images: the first difference counts them."""
+    return tuple(
+        dataclasses.replace(entry, first=(entry.first[0] + images, *entry.first[1:])) if entry.first else entry
+        for entry in mismatches
+    )
+
+
+def add_up(batches: list[tuple[Mismatch, ...]]) -> tuple[Mismatch, ...]:
+    """Return the differences of several batches as one entry per layer."""
+    return tuple(
+        Mismatch(
+            parts[0].name,
+            sum(part.spikes for part in parts),
+            sum(part.mismatches for part in parts),
+            next((part.first for part in parts if part.first), None),
+        )
+        for parts in zip(*batches, strict=True)
+    )
 
 
 def concatenate(traces: list[Trace]) -> Trace:

@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,9 @@ __all__ = [
     "layer_sizes",
     "load",
     "locate",
+    "pack_hashes",
     "save",
+    "unpack_hashes",
     "write_atomically",
 ]
 
@@ -39,7 +41,8 @@ FORMAT_VERSION = 1
 FILE_NAME = "checkpoint.safetensors"
 PRETRAINED = "pretrained"
 _SHIPPED = Path(__file__).parent / "weights"
-_SEEN = "seen_sha256"
+_HASHES = ("seen", "test")
+"""Fields that hold hashes; on disk they are arrays of bytes among the weights."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ class Checkpoint:
         preprocessing: How pixels become input.
         classes: Class names in the order of the logits.
         seen: SHA-256 (hexadecimal) of every image file that training or selection used.
+        test: SHA-256 of every image that the split kept apart for the test.
         provenance: Where it comes from: command, data, split, versions, results. Plain JSON data.
         temperature: Divisor of the logits, fitted on images not seen in training; None before that.
     """
@@ -74,6 +78,7 @@ class Checkpoint:
     preprocessing: Preprocessing
     classes: tuple[str, ...]
     seen: tuple[str, ...] = ()
+    test: tuple[str, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
     temperature: float | None = None
 
@@ -101,8 +106,7 @@ def save(checkpoint: Checkpoint, folder: Path) -> Path:
     arrays: dict[str, np.ndarray] = {
         name: np.ascontiguousarray(array, np.float32) for name, array in checkpoint.weights.items()
     }
-    seen = sorted(set(checkpoint.seen))
-    arrays[_SEEN] = np.frombuffer(bytes.fromhex("".join(seen)), np.uint8).reshape(len(seen), 32)
+    arrays |= {field: pack_hashes(getattr(checkpoint, field)) for field in _HASHES}
     header = {
         "format_version": FORMAT_VERSION,
         "spec": spec.network_to_json(checkpoint.spec),
@@ -143,7 +147,7 @@ def load(run: str | Path) -> Checkpoint:
     if header["sha256"] != _digest(arrays):
         raise ValueError(f"{path}: its bytes do not match its digest; the file is damaged, copy or train it again")
     try:
-        seen = arrays.pop(_SEEN)
+        hashes = {field: unpack_hashes(arrays.pop(field)) for field in _HASHES}
         return Checkpoint(
             spec=spec.network_from_json(header["spec"]),
             weights=arrays,
@@ -151,7 +155,7 @@ def load(run: str | Path) -> Checkpoint:
                 offset=tuple(header["preprocessing"]["offset"]), scale=header["preprocessing"]["scale"]
             ),
             classes=tuple(header["classes"]),
-            seen=tuple(bytes(row).hex() for row in seen),
+            **hashes,
             provenance=header["provenance"],
             temperature=header["temperature"],
         )
@@ -201,6 +205,17 @@ def layer_sizes(checkpoint: Checkpoint) -> tuple[LayerSize, ...]:
             LayerSize(name, type(layer).__name__, shape, parameters, sum(array.nbytes for array in own.values()))
         )
     return tuple(rows)
+
+
+def pack_hashes(hashes: Iterable[str]) -> np.ndarray:
+    """Return hexadecimal SHA-256 sums as bytes, uint8 (n, 32), sorted, each once."""
+    distinct = sorted(set(hashes))
+    return np.frombuffer(bytes.fromhex("".join(distinct)), np.uint8).reshape(len(distinct), 32)
+
+
+def unpack_hashes(rows: np.ndarray) -> tuple[str, ...]:
+    """Return what `pack_hashes` packed."""
+    return tuple(bytes(row).hex() for row in rows)
 
 
 def write_atomically(path: Path, data: bytes) -> None:

@@ -11,7 +11,16 @@ from typing import Any
 
 from neurallnet_jax import spec
 
-__all__ = ["NO_AUGMENTATION", "PRESETS", "Augmentation", "Preset", "Training", "preset", "to_json"]
+__all__ = [
+    "NO_AUGMENTATION",
+    "PRESETS",
+    "Augmentation",
+    "Preset",
+    "Training",
+    "preset",
+    "training_from_json",
+    "training_to_json",
+]
 
 
 @dataclass(frozen=True)
@@ -153,6 +162,21 @@ def preset(name: str) -> Preset:
     return PRESETS[name]
 
 
-def to_json(training: Training) -> Mapping[str, Any]:
+def training_to_json(training: Training) -> dict[str, Any]:
     """Return the settings as plain data."""
     return dataclasses.asdict(training)
+
+
+def training_from_json(data: Mapping[str, Any]) -> Training:
+    """Return the settings that `training_to_json` wrote.
+
+    Raises:
+        ValueError: An unknown or missing field, by name, or a value out of range.
+    """
+    fields = dict(data)
+    try:
+        augmentation = dict(fields.pop("augmentation"))
+        augmentation["scale"] = tuple(augmentation["scale"])
+        return Training(**fields, augmentation=Augmentation(**augmentation))
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"settings of the training: {error}; another version wrote them") from None

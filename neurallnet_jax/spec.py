@@ -23,13 +23,16 @@ __all__ = [
     "Relu",
     "Shape",
     "SqueezeExcite",
+    "last_dense",
     "named_layers",
     "network_from_json",
     "network_to_json",
     "neurallnet",
     "output_shape",
+    "relu_twin",
     "shapes",
     "validate",
+    "with_classes",
 ]
 
 Shape: TypeAlias = tuple[int, ...]
@@ -233,6 +236,29 @@ def neurallnet(
     network = Network(tuple(layers), image_size=image_size, steps=steps, encoding=encoding)
     validate(network)
     return network
+
+
+def with_classes(network: Network, classes: int) -> Network:
+    """Return `network` with another number of outputs."""
+    last = max(place for place, layer in enumerate(network.layers) if isinstance(layer, Dense))
+    layers = list(network.layers)
+    layers[last] = dataclasses.replace(network.layers[last], features=classes)
+    return dataclasses.replace(network, layers=tuple(layers))
+
+
+def relu_twin(network: Network) -> Network:
+    """Return the non-spiking network of the same topology: ReLU instead of LIF, one step instead of T, no delays."""
+    layers = []
+    for layer in network.layers:
+        if isinstance(layer, SqueezeExcite):
+            layer = dataclasses.replace(layer, delay=0)
+        layers.append(Relu() if isinstance(layer, Lif) else layer)
+    return dataclasses.replace(network, layers=tuple(layers), steps=1)
+
+
+def last_dense(network: Network) -> str:
+    """Return the name of the layer that has one output per class."""
+    return [name for name, layer in named_layers(network) if isinstance(layer, Dense)][-1]
 
 
 def named_layers(network: Network) -> Iterator[tuple[str, LayerSpec]]:

@@ -16,8 +16,8 @@ from lava_port.trace import LayerTrace, Trace, check_belongs
 
 __all__ = ["Activity", "LayerActivity", "SynapseActivity", "measure"]
 
-_BLOCK = 1 << 21
-"""Spikes widened to float64 at a time: 16 MB."""
+_BLOCK = 1 << 19
+"""Spikes widened to float64 at a time: 4 MB."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,17 +137,18 @@ def measure(graph: FixedGraph, trace: Trace) -> Activity:
 
 
 def _weighted(spikes: np.ndarray, tables: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Sum each table over the spikes of every step and image; exact, since no sum reaches 2^53."""
+    """Sum each table over the spikes of every step and image; exact, since no layer has 2^53 synapses."""
     steps, images = spikes.shape[:2]
     flat = spikes.reshape(steps * images, -1)
-    table = np.stack([entry.ravel() for entry in tables], axis=1)
-    if table.sum(axis=0).max() >= 1 << 53:
-        raise GraphError("a layer has 2^53 synapses or more; they cannot be counted exactly")
+    table = np.stack([entry.ravel() for entry in tables]).astype(np.float64)
     rows = max(1, _BLOCK // flat.shape[1])
-    weights = table.astype(np.float64)
-    blocks = [flat[start : start + rows].astype(np.float64) @ weights for start in range(0, len(flat), rows)]
-    sums = np.concatenate(blocks).astype(np.int64)
-    return [np.ascontiguousarray(column).reshape(steps, images) for column in sums.T]
+    sums = np.empty((len(tables), len(flat)), np.int64)
+    for start in range(0, len(flat), rows):
+        block = flat[start : start + rows].astype(np.float64)
+        for index, weights in enumerate(table):
+            # Not a matrix product: the threads of BLAS would fight with those of the backend that runs the network.
+            sums[index, start : start + rows] = np.einsum("rs,s->r", block, weights)
+    return list(sums.reshape(len(tables), steps, images))
 
 
 def _changes(layer: LayerTrace) -> np.ndarray | None:
@@ -157,7 +158,7 @@ def _changes(layer: LayerTrace) -> np.ndarray | None:
     steps, images = layer.spikes.shape[:2]
     result = np.full((steps, images), math.prod(layer.spikes.shape[2:]), np.int64)
     moved = layer.potential[1:] != layer.potential[:-1]
-    result[1:] = moved.reshape(steps - 1, images, -1).sum(axis=2, dtype=np.int64)
+    result[1:] = moved.sum(axis=tuple(range(2, moved.ndim)), dtype=np.int64)
     return result
 
 

@@ -348,4 +348,4 @@ def _membrane_updates(activity: Activity) -> np.ndarray | None:
     changes = [entry.changes for entry in activity.layers if entry.changes is not None]
     if len(changes) < len(activity.layers):
         return None
-    return np.sum([entry.sum(axis=0) for entry in changes], axis=0, dtype=np.int64) if changes else None
+    return np.stack([entry.sum(axis=0) for entry in changes]).sum(axis=0) if changes else None

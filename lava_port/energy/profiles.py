@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 
 __all__ = ["PROFILES", "Basis", "Constant", "Operation", "Profile", "Unit", "Variant", "select"]
 
-Basis: TypeAlias = Literal["measured", "simulated", "derived", "assumed"]
+Basis: TypeAlias = Literal["measured", "simulated", "derived", "assumed", "specified"]
 Unit: TypeAlias = Literal["pJ", "ns", "mW", "1"]
 Operation: TypeAlias = Literal["synop", "mac", "addition", "multiply", "update", "idle_update", "activation"]
 
@@ -27,7 +27,8 @@ class Constant:
         low: Least value that the source, or the reading of it, allows.
         high: Greatest such value.
         source: Author, year, table or page, and DOI.
-        basis: Whether it was measured, simulated, derived from others by the formula in `scope`, or assumed.
+        basis: Whether it was measured, simulated, derived from others by the formula in `scope`, or assumed; `specified`
+            for a size that the maker states.
         node: Process and voltage.
         scope: What it includes, and what not.
     """
@@ -96,15 +97,16 @@ _HOROWITZ = "Horowitz 2014, ISSCC, Fig. 1.1.9, doi 10.1109/ISSCC.2014.6757323"
 _RULE_OF_THUMB = "arithmetic unit alone, a rough figure without a range; no memory, control or wires"
 
 
-def _horowitz(value: float, scope: str, *, low: float | None = None, high: float | None = None) -> Constant:
-    derived = low is not None or high is not None or "=" in scope
+def _horowitz(
+    value: float, scope: str, *, low: float | None = None, high: float | None = None, basis: Basis = "simulated"
+) -> Constant:
     return Constant(
         value=value,
         unit="pJ",
         low=value if low is None else low,
         high=value if high is None else high,
         source=_HOROWITZ,
-        basis="derived" if derived else "simulated",
+        basis=basis,
         node="45 nm, 0.9 V",
         scope=scope,
     )
@@ -119,12 +121,14 @@ _IDLE = "as an update; low: the step outside the window is skipped"
 _F32 = Variant(
     constants={
         "synop": _horowitz(0.9, f"float32 addition; {_RULE_OF_THUMB}"),
-        "mac": _horowitz(4.6, f"float32 multiplication 3.7 + addition 0.9 = 4.6; {_RULE_OF_THUMB}"),
+        "mac": _horowitz(4.6, f"float32 multiplication 3.7 + addition 0.9 = 4.6; {_RULE_OF_THUMB}", basis="derived"),
         "addition": _horowitz(0.9, f"float32 addition; {_RULE_OF_THUMB}"),
         "multiply": _horowitz(3.7, f"float32 multiplication; {_RULE_OF_THUMB}"),
-        "update": _horowitz(6.4, _UPDATE.format(one="float32"), low=2.7, high=11.0),
-        "idle_update": _horowitz(6.4, _IDLE, low=0.0, high=11.0),
-        "activation": _horowitz(1.8, "bias and comparison = 2 additions; low: the sign bit decides", low=0.9, high=1.8),
+        "update": _horowitz(6.4, _UPDATE.format(one="float32"), low=2.7, high=11.0, basis="derived"),
+        "idle_update": _horowitz(6.4, _IDLE, low=0.0, high=11.0, basis="derived"),
+        "activation": _horowitz(
+            1.8, "bias and comparison = 2 additions; low: the sign bit decides", low=0.9, high=1.8, basis="derived"
+        ),
     },
     unpriced={},
 )
@@ -132,19 +136,24 @@ _F32 = Variant(
 _INT8 = Variant(
     constants={
         "synop": _horowitz(0.1, f"int32 addition of an 8-bit weight; {_RULE_OF_THUMB}"),
-        "mac": _horowitz(0.3, f"int8 multiplication 0.2 + int32 addition 0.1 = 0.3; {_RULE_OF_THUMB}"),
+        "mac": _horowitz(0.3, f"int8 multiplication 0.2 + int32 addition 0.1 = 0.3; {_RULE_OF_THUMB}", basis="derived"),
         "addition": _horowitz(0.1, f"int32 addition; {_RULE_OF_THUMB}"),
         "multiply": _horowitz(
-            3.1, "int32 multiplication = a 9-bit gate times a 24-bit current; low: int8", low=0.2, high=3.1
+            3.1,
+            "int32 multiplication for a 9-bit gate times a 24-bit current; low: int8",
+            low=0.2,
+            high=3.1,
+            basis="derived",
         ),
-        "update": _horowitz(3.4, _UPDATE.format(one="int32"), low=0.3, high=6.6),
-        "idle_update": _horowitz(3.4, _IDLE, low=0.0, high=6.6),
+        "update": _horowitz(3.4, _UPDATE.format(one="int32"), low=0.3, high=6.6, basis="derived"),
+        "idle_update": _horowitz(3.4, _IDLE, low=0.0, high=6.6, basis="derived"),
         "activation": _horowitz(
             0.2,
             "bias and comparison = 2 int32 additions; low: the sign bit decides; high: and one int32 multiplication that "
             "rescales the sum to 8 bits",
             low=0.1,
             high=3.3,
+            basis="derived",
         ),
     },
     unpriced={},
@@ -183,16 +192,14 @@ _FRADY = "Frady et al. 2020, NICE, doi 10.1145/3381755.3398695"
 _NO_MULTIPLY = "Loihi 1 has binary spikes; the source gives no constant for {what}, which is left out"
 
 
-def _davies(
-    value: float, unit: Unit, scope: str, *, low: float | None = None, high: float | None = None, source: str = _DAVIES
-) -> Constant:
+def _davies(value: float, unit: Unit, scope: str, *, low: float | None = None, high: float | None = None) -> Constant:
     return Constant(
         value=value,
         unit=unit,
         low=value if low is None else low,
         high=value if high is None else high,
-        source=source,
-        basis="measured" if source == _FRADY else "simulated",
+        source=_DAVIES,
+        basis="specified" if unit == "1" else "simulated",
         node="14 nm, 0.75 V",
         scope=scope,
     )
@@ -234,10 +241,10 @@ _LOIHI1 = Profile(
         "input_axons_per_core": _davies(4096, "1", "input axons of one core"),
         "output_axons_per_core": _davies(4096, "1", "output axons of one core"),
         "cores": _davies(128, "1", "cores of one chip"),
-        "static_power": _davies(104.0, "mW", "static power of one chip", source=_FRADY),
+        "static_power": Constant(104.0, "mW", 104.0, 104.0, _FRADY, "measured", "14 nm", "static power of one chip"),
     },
     scopes={
-        "memory": "the synaptic operation includes its memory access; the source gives no constant of memory alone",
+        "memory": "the source gives no constant for memory traffic alone",
         "network": "needs a mapping of neurons to cores, since a spike costs one message per destination core",
         "static": "needs the duration of a step, which depends on a mapping of neurons to cores",
     },

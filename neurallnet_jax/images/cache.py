@@ -7,7 +7,7 @@ import contextlib
 import hashlib
 import json
 import os
-import tempfile
+import uuid
 import warnings
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -153,13 +153,14 @@ def _write_header(file: IO[bytes], count: int, image_size: tuple[int, int]) -> i
 
 @contextlib.contextmanager
 def _renamed(folder: Path, final: Path) -> Iterator[IO[bytes]]:
-    handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{final.stem}-", suffix=".tmp")
+    # Not by tempfile, whose files nobody else may read: a laboratory shares its cache.
+    temporary = folder / f".{final.stem}-{uuid.uuid4().hex}.tmp"
     try:
-        with open(handle, "wb") as file:  # noqa: PTH123
+        with temporary.open("xb") as file:
             yield file
-        Path(temporary).replace(final)
+        temporary.replace(final)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 

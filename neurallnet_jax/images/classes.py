@@ -9,7 +9,7 @@ from pathlib import Path
 
 from neurallnet_jax.images.decode import one_line
 
-__all__ = ["ALIASES", "CLASSES", "class_folders"]
+__all__ = ["ALIASES", "CLASSES", "class_folders", "class_name"]
 
 CLASSES = ("Benign", "Early Pre-B", "Pre-B", "Pro-B")
 """The four classes of the Taleqani set, in the order of their labels."""
@@ -62,7 +62,7 @@ def class_folders(root: Path, classes: Sequence[str] | None) -> tuple[tuple[str,
     folders = [entry for entry in entries if entry.is_dir() and not entry.name.startswith((".", "__"))]
     if not folders:
         raise ValueError(f"{where}: has no sub-folder; it needs one per class, such as {', '.join(CLASSES)}")
-    named = {folder: _class_name(folder.name, classes) for folder in folders}
+    named = {folder: class_name(folder.name, classes) for folder in folders}
     present = list(named.values())
     for name in present:
         if present.count(name) > 1:
@@ -78,7 +78,13 @@ def class_folders(root: Path, classes: Sequence[str] | None) -> tuple[tuple[str,
     return names, sorted(((folder, names.index(name)) for folder, name in named.items()), key=lambda pair: pair[1])
 
 
-def _class_name(name: str, classes: Sequence[str] | None) -> str:
+def class_name(name: str, classes: Sequence[str] | None) -> str:
+    """Return the class that a name stands for, or the name itself where it stands for none.
+
+    Args:
+        name: A name as folders and manifests have it.
+        classes: Classes that it may stand for, or None for any of the four.
+    """
     known = ALIASES.get(re.sub(r"[^a-z0-9]+", " ", name.casefold()).strip())
     if classes is None:
         return known or name

@@ -137,7 +137,6 @@ def decode_bytes(data: bytes, image_size: tuple[int, int], *, name: str) -> np.n
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             _check_header(image, name)
-            image.load()
             colours = _to_rgb(ImageOps.exif_transpose(image), name)
     except _Refused as refusal:
         raise ValueError(str(refusal)) from None

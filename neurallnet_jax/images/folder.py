@@ -69,7 +69,7 @@ class BadImage:
     error: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Dataset:
     """The images of a folder.
 
@@ -97,7 +97,7 @@ class Dataset:
         return np.array([record.label for record in self.records], np.int32)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Files:
     """Single images without classes.
 

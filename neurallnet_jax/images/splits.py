@@ -5,7 +5,7 @@ Knows records and their order; neither pixels nor models.
 
 import csv
 import hashlib
-import tempfile
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,8 @@ from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 
+from neurallnet_jax.images.classes import class_name
+from neurallnet_jax.images.decode import one_line
 from neurallnet_jax.images.folder import Dataset, Record
 from neurallnet_jax.images.twins import components
 
@@ -140,18 +142,18 @@ def write_split(split: Split, dataset: Dataset, path: Path) -> None:
     The file is written beside its final name and renamed.
     """
     path = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-", suffix=".tmp")
+    temporary = path.with_name(f".{path.name}-{uuid.uuid4().hex}.tmp")
     try:
-        with open(handle, "w", newline="", encoding="utf-8") as file:  # noqa: PTH123
+        with temporary.open("x", newline="", encoding="utf-8") as file:
             file.write(f"{_HEADER}{split.scheme}\n")
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(_COLUMNS)
             for record, part in zip(dataset.records, split.parts, strict=True):
                 label = dataset.classes[record.label]
                 writer.writerow([record.path, record.sha256, label, record.number, part])
-        Path(temporary).replace(path)
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 
@@ -167,25 +169,32 @@ def read_split(path: Path, dataset: Dataset) -> Split:
     """
     scheme, rows = _read_rows(Path(path))
     known = {record.path: record for record in dataset.records}
-    parts = {}
+    parts: dict[str, str] = {}
     for row in rows:
-        name, part = row["path"], row["part"]
-        if name not in known:
-            raise ValueError(f"{path}: {name} is not in {dataset.root}; restore it, or make a new split")
-        if row["sha256"] != known[name].sha256:
-            raise ValueError(f"{path}: {name} has other bytes in {dataset.root}; restore it, or make a new split")
-        if "label" in row and row["label"] != dataset.classes[known[name].label]:
-            label = dataset.classes[known[name].label]
-            raise ValueError(f"{path}: {name} is {row['label']} there and {label} in {dataset.root}; make a new split")
-        if part not in get_args(Part):
-            raise ValueError(f"{path}: {name} has part {part!r}; expected one of {', '.join(get_args(Part))}")
-        if name in parts:
-            raise ValueError(f"{path}: {name} is listed twice; keep one line")
-        parts[name] = part
+        problem = _problem(row, known.get(row["path"]), dataset)
+        if row["path"] in parts:
+            problem = "is listed twice; keep one line"
+        if problem:
+            raise ValueError(one_line(f"{path}: {row['path']} {problem}"))
+        parts[row["path"]] = row["part"]
     for name in known:
         if name not in parts:
-            raise ValueError(f"{path}: {name} of {dataset.root} is not listed; remove it, or make a new split")
+            text = f"{path}: {name} of {dataset.root} is not listed; remove it, or make a new split"
+            raise ValueError(one_line(text))
     return Split(scheme, tuple(parts[record.path] for record in dataset.records))
+
+
+def _problem(row: dict[str, str], record: Record | None, dataset: Dataset) -> str:
+    if record is None:
+        return f"is not in {dataset.root}; restore it, or make a new split"
+    if row["sha256"] != record.sha256:
+        return f"has other bytes in {dataset.root}; restore it, or make a new split"
+    label = dataset.classes[record.label]
+    if class_name(row.get("label") or label, dataset.classes) != label:
+        return f"is {row['label']} there and {label} in {dataset.root}; make a new split"
+    if row["part"] not in get_args(Part):
+        return f"has part {row['part']!r}; expected one of {', '.join(get_args(Part))}"
+    return ""
 
 
 def _read_rows(path: Path) -> tuple[str, list[dict[str, str]]]:

@@ -89,11 +89,11 @@ class Morphology:
 MORPHOLOGIES = (
     Morphology(
         name="Benign",
-        diameter_um=(8.8, 0.4),
+        diameter_um=(8.7, 0.4),
         nuclear_fraction=(0.88, 0.02),
         indentation=(0.0, 0.06),
         irregularity=0.008,
-        clumping=0.40,
+        clumping=0.36,
         grain_um=1.3,
         density=1.06,
         nucleoli=(0, 0),
@@ -103,8 +103,8 @@ MORPHOLOGIES = (
     ),
     Morphology(
         name="Early Pre-B",
-        diameter_um=(11.2, 0.5),
-        nuclear_fraction=(0.82, 0.03),
+        diameter_um=(11.3, 0.4),
+        nuclear_fraction=(0.81, 0.025),
         indentation=(0.05, 0.20),
         irregularity=0.015,
         clumping=0.26,
@@ -117,8 +117,8 @@ MORPHOLOGIES = (
     ),
     Morphology(
         name="Pre-B",
-        diameter_um=(13.4, 0.6),
-        nuclear_fraction=(0.70, 0.03),
+        diameter_um=(13.7, 0.45),
+        nuclear_fraction=(0.70, 0.025),
         indentation=(0.25, 0.45),
         irregularity=0.025,
         clumping=0.18,
@@ -131,10 +131,10 @@ MORPHOLOGIES = (
     ),
     Morphology(
         name="Pro-B",
-        diameter_um=(16.0, 0.8),
-        nuclear_fraction=(0.60, 0.04),
+        diameter_um=(16.5, 0.6),
+        nuclear_fraction=(0.57, 0.03),
         indentation=(0.10, 0.35),
-        irregularity=0.060,
+        irregularity=0.075,
         clumping=0.12,
         grain_um=0.45,
         density=0.92,
@@ -192,7 +192,7 @@ def draw_scene(label: int, seed: int, image_size: tuple[int, int]) -> Scene:
     extent = FIELD + 2 * MARGIN
     dyes = np.zeros((3, extent, extent), np.float32)
     masks = np.zeros((2, extent, extent), bool)
-    zoom = generator.uniform(0.93, 1.07) * PIXELS_PER_UM
+    zoom = generator.uniform(0.95, 1.05) * PIXELS_PER_UM
     leucocytes = _place_leucocytes(generator, MORPHOLOGIES[label], zoom)
     _draw_red_cells(generator, dyes, zoom, leucocytes)
     _draw_debris(generator, dyes, zoom, leucocytes)
@@ -255,6 +255,7 @@ def write_folder(
     Raises:
         ValueError: The folder exists and holds something, or a value is out of range.
     """
+    root = root.absolute()
     if root.exists() and not (root.is_dir() and not any(root.iterdir())):
         raise ValueError(f"{root} exists and is not an empty folder; choose another name or remove it first")
     if count < 1:
@@ -402,9 +403,9 @@ def _draw_debris(
             continue
         waves = {3: 0.12, 4: 0.1, 5: 0.09, 7: 0.06, 9: 0.05} if smudge else {3: 0.08, 5: 0.06}
         outline = _outline(generator, np.pi * radius**2, elongation=0.15 if smudge else 0.1, waves=waves)
-        softness = 0.3 if smudge else 0.15
+        softness = 0.6 if smudge else 0.15
         amount = np.clip((1 - distance / outline[angle]) / softness, 0, 1)
-        grain = _texture(generator, 2 * half, 0.7 * zoom)
+        grain = _texture(generator, 2 * half, (1.1 if smudge else 0.7) * zoom)
         where = _patch(y, x, half)
         dyes[(CHROMATIN, *where)] += amount * np.clip(0.38 + 0.14 * grain, 0.05, 1)
         dyes[(HAEMOGLOBIN, *where)] *= 1 - 0.7 * amount
@@ -422,7 +423,7 @@ def _draw_leucocyte(
     half = 8 * int(np.ceil(1.33 * radius / 8))
     distance, angle = _polar(half)
     area = np.pi * radius**2
-    waves = {order: 0.3 * morphology.irregularity + 0.008 for order in (3, 4, 5)}
+    waves: dict[int, float] = dict.fromkeys((3, 4, 5), 0.3 * morphology.irregularity + 0.008)
     cell = distance / _outline(generator, area, elongation=generator.uniform(0, 0.06), waves=waves)[angle]
 
     fraction = _normal(generator, *morphology.nuclear_fraction)
@@ -465,20 +466,21 @@ def _photograph(generator: np.random.Generator, dyes: np.ndarray) -> Image.Image
     """Return the field as a camera sees it: dyes, plasma, lamp, white balance, focus and coarse colour."""
     mixed = generator.uniform(0, 1, (3, 1))
     vectors = DYES[:, 0] * mixed + DYES[:, 1] * (1 - mixed)
-    vectors = (
-        vectors * generator.normal(1, 0.08, (3, 3)) * generator.uniform([[0.6], [0.6], [0.65]], [[1.5], [1.4], [1.4]])
-    )
-    plasma = generator.uniform(0, 0.07, 3) + generator.uniform(0, 0.08)
-    density = np.einsum("dyx,dc->yxc", dyes, vectors.astype(np.float32)) + plasma.astype(np.float32)
-    density += 0.012 * _texture(generator, FIELD, FIELD / 6)[:, :, None]
+    vectors *= generator.normal(1, 0.08, (3, 3)) * generator.uniform([[0.6], [0.6], [0.65]], [[1.5], [1.4], [1.4]])
+    # One plane per channel; the logarithm of the light, so that a single exponential makes the picture.
+    light = np.stack([sum(np.float32(-vectors[dye, channel]) * dyes[dye] for dye in range(3)) for channel in range(3)])
+    light -= 0.012 * _texture(generator, FIELD, FIELD / 6)
     across = np.linspace(-1, 1, FIELD, dtype=np.float32)
     tilt, centre = generator.normal(0, 0.04, 2), generator.uniform(-0.4, 0.4, 2)
-    lamp = 1 + tilt[0] * across[:, None] + tilt[1] * across[None, :]
-    lamp = lamp - generator.uniform(0, 0.10) * ((across[:, None] - centre[0]) ** 2 + (across[None, :] - centre[1]) ** 2)
-    balance = generator.uniform(0.94, 1.03, 3) * generator.uniform(0.90, 1.06)
-    light = np.exp(-density) * lamp.astype(np.float32)[:, :, None] * balance.astype(np.float32)
-    levels = 255 * np.clip(light, 0, 1) ** np.float32(generator.uniform(0.85, 1.2))
-    picture = Image.fromarray(levels.astype(np.uint8))
+    down, along = ((across - c) ** 2 for c in centre)
+    fall_off = generator.uniform(0, 0.10)
+    light += (tilt[0] * across - fall_off * down).astype(np.float32)[:, None]
+    light += (tilt[1] * across - fall_off * along).astype(np.float32)
+    plasma = generator.uniform(0, 0.055, 3) + generator.uniform(0, 0.08)
+    balance = np.log(generator.uniform(0.94, 1.03, 3) * generator.uniform(0.90, 1.06))
+    light += (balance - plasma).astype(np.float32)[:, None, None]
+    levels = 255 * np.exp(np.float32(generator.uniform(0.85, 1.2)) * np.minimum(light, 0))
+    picture = Image.fromarray(np.ascontiguousarray(levels.astype(np.uint8).transpose(1, 2, 0)))
     picture = picture.filter(ImageFilter.GaussianBlur(0.5 + 1.7 * generator.beta(1.2, 2.5)))
     brightness, *colours = picture.convert("YCbCr").split()
     coarse = (colour.reduce(4).resize(colour.size, Image.Resampling.BILINEAR) for colour in colours)

@@ -95,7 +95,7 @@ def phash(pixels: np.ndarray) -> np.ndarray:
         pixels: Images, uint8 (n, height, width, 3).
 
     Returns:
-        Hashes, uint64 (n,); the constant coefficient is the lowest bit.
+        Hashes, uint64 (n,); the constant coefficient is the lowest bit, and an image of one colour has hash 0.
 
     References:
         Zauner (2010), Implementation and Benchmarking of Perceptual Image Hash Functions, section 3.2.
@@ -111,11 +111,11 @@ def fingerprints(pixels: np.ndarray) -> Fingerprints:
     """
     thumbnails = grey32(pixels)
     hashes = _hashes(thumbnails)
-    flat = thumbnails.reshape(len(pixels), -1).astype(np.float64)
+    flat = thumbnails.reshape(len(pixels), _SIDE * _SIDE).astype(np.float64)
+    # Images of one colour correlate with each other and with nothing else.
+    blank = _blank(thumbnails)[:, None]
     flat -= flat.mean(1, keepdims=True)
     length = np.linalg.norm(flat, axis=1, keepdims=True)
-    # Images of one colour correlate with each other and with nothing else.
-    blank = length < 1e-3 * _SIDE
     flat = np.where(blank, 1 / _SIDE, flat / np.where(blank, 1, length))
     return Fingerprints(hashes, flat.astype(np.float32))
 
@@ -168,11 +168,17 @@ def components(count: int, edges: Iterable[tuple[np.ndarray, np.ndarray]]) -> np
     return np.unique(root, return_inverse=True)[1].reshape(-1).astype(np.int64)
 
 
+def _blank(thumbnails: np.ndarray) -> np.ndarray:
+    return np.ptp(thumbnails, axis=(1, 2)) < 0.01
+
+
 def _hashes(thumbnails: np.ndarray) -> np.ndarray:
     frequency, place = np.arange(_LOW)[:, None], np.arange(_SIDE)
     basis = np.cos(np.pi * frequency * (2 * place + 1) / (2 * _SIDE))
     coefficients = (basis @ thumbnails.astype(np.float64) @ basis.T).reshape(len(thumbnails), _LOW * _LOW)
     bits = coefficients > np.median(coefficients, axis=1, keepdims=True)
+    # Else the bits of an image of one colour were those of rounding errors.
+    bits &= ~_blank(thumbnails)[:, None]
     return np.packbits(bits, axis=1, bitorder="little").view("<u8").reshape(-1).astype(np.uint64)
 
 

@@ -32,10 +32,10 @@ def hard_sigmoid(x: Float[Array, "*n"]) -> Float[Array, "*n"]:
 
 
 def squeeze(
-    current: Float[Array, "time batch height width channels"], bias: Float[Array, " channels"]
+    current: Float[Array, "time batch *space channels"], bias: Float[Array, " channels"]
 ) -> Float[Array, "time batch channels"]:
-    """Return the mean of a current over space, plus its bias."""
-    return current.mean(axis=(2, 3)) + bias
+    """Return the mean of a current over space, if it has any, plus its bias."""
+    return current.mean(axis=tuple(range(2, current.ndim - 1))) + bias[None, None]
 
 
 def excite(mean: Float[Array, "time batch channels"], weights: GateWeights) -> Float[Array, "time batch channels"]:
@@ -48,8 +48,8 @@ def excite(mean: Float[Array, "time batch channels"], weights: GateWeights) -> F
     References:
         Hu, Shen and Sun (2018), CVPR, arXiv:1709.01507; hard sigmoid: Courbariaux et al. (2015), arXiv:1511.00363.
     """
-    hidden = jax.nn.relu(mean @ weights.reduce_kernel + weights.reduce_bias)
-    return hard_sigmoid(hidden @ weights.excite_kernel + weights.excite_bias)
+    hidden = jax.nn.relu(mean @ weights.reduce_kernel + weights.reduce_bias[None, None])
+    return hard_sigmoid(hidden @ weights.excite_kernel + weights.excite_bias[None, None])
 
 
 def delayed(

@@ -15,7 +15,7 @@ __all__ = ["direct", "encode", "latency", "rate"]
 
 def direct(pixels: Float[Array, "*n channels"], preprocessing: Preprocessing) -> Float[Array, "1 *n channels"]:
     """Return the analogue image, `(pixel - offset) / scale`, the same in every step."""
-    offset = jnp.asarray(preprocessing.offset, jnp.float32)
+    offset = jnp.broadcast_to(jnp.asarray(preprocessing.offset, jnp.float32), pixels.shape)
     return ((pixels - offset) / preprocessing.scale)[None]
 
 
@@ -24,14 +24,14 @@ def rate(
 ) -> Float[Array, " steps *n"]:
     """Return Bernoulli spikes whose probability per step is the pixel's intensity, `pixel / 255`."""
     chance = jax.random.uniform(key, (steps, *pixels.shape))
-    return (chance < pixels / 255).astype(jnp.float32)
+    return (chance < pixels[None] / 255).astype(jnp.float32)
 
 
 def latency(pixels: Float[Array, " *n"], *, steps: int) -> Float[Array, " steps *n"]:
     """Return one spike per pixel, the brighter the earlier: in step `round((1 - pixel / 255) (T - 1))`."""
     when = jnp.round((1 - pixels / 255) * (steps - 1))
     time = jnp.arange(steps).reshape(-1, *(1,) * pixels.ndim)
-    return (time == when).astype(jnp.float32)
+    return (time == when[None]).astype(jnp.float32)
 
 
 def encode(

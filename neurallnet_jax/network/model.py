@@ -100,7 +100,7 @@ def _(layer: spec.Conv, signal: Signal, *, name: str, steps: int, train: bool) -
 @run_layer.register
 def _(layer: spec.BatchNorm, signal: Signal, *, name: str, steps: int, train: bool) -> Signal:
     scale, shift = _BatchNorm(layer, name=name)(signal.value, train=train)
-    return Signal(signal.value * scale, signal.bias * scale + shift)
+    return Signal(signal.value * _over_channels(scale, signal.value), signal.bias * scale + shift)
 
 
 @run_layer.register
@@ -149,16 +149,21 @@ def _(layer: spec.Dense, signal: Signal, *, name: str, steps: int, train: bool) 
 
 @run_layer.register
 def _(layer: spec.Readout, signal: Signal, *, name: str, steps: int, train: bool) -> Signal:
-    logits = signal.value.mean(axis=0) + signal.bias
+    logits = signal.value.mean(axis=0) + signal.bias[None]
     return Signal(logits, jnp.zeros_like(signal.bias))
 
 
 def _gated(signal: Signal) -> tuple[Array, Array]:
     """Return current and bias as they reach the neuron, each (time, batch, ..., channels) or broadcast against it."""
     if signal.gate is None:
-        return signal.value, signal.bias.reshape(*(1,) * (signal.value.ndim - 1), -1)
+        return signal.value, _over_channels(signal.bias, signal.value)
     gate = signal.gate.reshape(*signal.gate.shape[:2], *(1,) * (signal.value.ndim - 3), -1)
-    return gate * signal.value, gate * signal.bias
+    return gate * signal.value, gate * _over_channels(signal.bias, gate)
+
+
+def _over_channels(vector: Array, like: Array) -> Array:
+    """Return (channels,) with the leading axes it needs to broadcast against `like`."""
+    return vector.reshape(*(1,) * (like.ndim - 1), -1)
 
 
 class _Weights(nn.Module):

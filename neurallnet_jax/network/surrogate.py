@@ -5,6 +5,7 @@ changes the shape of the gradient and not its scale.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TypeAlias
 
 import jax
@@ -17,16 +18,15 @@ Spike: TypeAlias = Callable[[Float[Array, "*n"]], Float[Array, "*n"]]
 
 
 def _step_with(derivative: Callable[[Array, float], Array]) -> Callable[[Array, float], Array]:
-    @jax.custom_vjp
+    @partial(jax.custom_vjp, nondiff_argnums=(1,))
     def spike(overshoot: Array, width: float) -> Array:
         return (overshoot > 0).astype(overshoot.dtype)
 
-    def forward(overshoot: Array, width: float) -> tuple[Array, tuple[Array, float]]:
-        return spike(overshoot, width), (overshoot, width)
+    def forward(overshoot: Array, width: float) -> tuple[Array, Array]:
+        return spike(overshoot, width), overshoot
 
-    def backward(residuals: tuple[Array, float], cotangent: Array) -> tuple[Array, None]:
-        overshoot, width = residuals
-        return cotangent * derivative(overshoot, width), None
+    def backward(width: float, overshoot: Array, cotangent: Array) -> tuple[Array]:
+        return (cotangent * derivative(overshoot, width),)
 
     spike.defvjp(forward, backward)
     return spike

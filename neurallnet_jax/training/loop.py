@@ -33,6 +33,7 @@ __all__ = [
     "begin",
     "fit",
     "make_step",
+    "steps_per_epoch",
 ]
 
 SILENT, SATURATED = 1e-3, 0.9
@@ -148,6 +149,17 @@ class Progress(Protocol):
         ...
 
 
+def steps_per_epoch(data: TrainingData, settings: Training) -> int:
+    """Return the number of steps in an epoch: whole batches of the training images, at least one.
+
+    Raises:
+        ValueError: There is no training image.
+    """
+    if not len(data.train):
+        raise ValueError("the split leaves no image to train on; choose another split or add images")
+    return len(data.train) // _batch_size(data, settings)
+
+
 def begin(classifier: Classifier, settings: Training, steps_per_epoch: int) -> tuple[TrainState, Best]:
     """Return the state before the first step."""
     # Copies, because a step consumes the buffers of the state it is given.
@@ -228,21 +240,21 @@ def fit(
         ValueError: A class has no training image, or a loss or gradient is not a number; the message names step and
             layer.
     """
-    batch_size = min(settings.batch_size, len(data.train))
+    batch_size = _batch_size(data, settings)
     weights = losses.class_weights(data.labels[data.train], classifier.spec.classes)
     if not settings.class_weighting:
         weights = np.ones_like(weights)
-    steps_per_epoch = len(data.train) // batch_size
-    step = make_step(classifier, settings, steps_per_epoch=steps_per_epoch, weights=weights, seed=seed)
+    per_epoch = steps_per_epoch(data, settings)
+    step = make_step(classifier, settings, steps_per_epoch=per_epoch, weights=weights, seed=seed)
     evaluate = _make_evaluation(classifier, data)
     layers = [name for name, _ in spec.named_layers(classifier.spec)]
-    state, best = resumed or begin(classifier, settings, steps_per_epoch)
+    state, best = resumed or begin(classifier, settings, per_epoch)
     done = int(state.step)
-    for epoch in range(done // steps_per_epoch, settings.epochs):
+    for epoch in range(done // per_epoch, settings.epochs):
         order = np.random.default_rng([seed, epoch]).permutation(data.train)
         heard: list[StepMetrics] = []
         since = None
-        for place in range(done % steps_per_epoch, steps_per_epoch):
+        for place in range(done % per_epoch, per_epoch):
             chosen = np.sort(order[place * batch_size : (place + 1) * batch_size])
             state, metrics = step(state, jnp.asarray(data.pixels[chosen]), jnp.asarray(data.labels[chosen]))
             metrics = jax.device_get(metrics)
@@ -250,8 +262,8 @@ def fit(
             _refuse_nan(metrics, done, settings, layers)
             heard.append(metrics)
             since = since or progress.clock()
-            progress.step(epoch + 1, done, steps_per_epoch, metrics)
-            if progress.should_stop() and done % steps_per_epoch:
+            progress.step(epoch + 1, done, per_epoch, metrics)
+            if progress.should_stop() and done % per_epoch:
                 return Fitted(best, state, finished=False)
         seconds = progress.clock() - since if since else 0.0
         score, loss = evaluate(state.averaged)
@@ -276,6 +288,10 @@ def fit(
         if progress.should_stop() and epoch + 1 < settings.epochs:
             return Fitted(best, state, finished=False)
     return Fitted(best, state, finished=True)
+
+
+def _batch_size(data: TrainingData, settings: Training) -> int:
+    return min(settings.batch_size, len(data.train))
 
 
 def _make_evaluation(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from lava_port import graph
+from lava_port import graph, lower
 from neurallnet_jax import spec
 
 CLASSES = ("benign", "early", "pre", "pro")
@@ -34,9 +34,9 @@ def draw_weights(network: spec.Network, seed: int) -> dict[str, np.ndarray]:
                 weights[f"batch_stats/{name}/var"] = rng.uniform(0.5, 1.5, channels)
             case spec.SqueezeExcite():
                 hidden = layer.hidden(channels)
-                weights[f"params/{name}/reduce_kernel"] = rng.normal(0, 1.0, (channels, hidden))
+                weights[f"params/{name}/reduce_kernel"] = rng.normal(0, 2 / np.sqrt(channels), (channels, hidden))
                 weights[f"params/{name}/reduce_bias"] = rng.normal(0.3, 0.3, hidden)
-                weights[f"params/{name}/excite_kernel"] = rng.normal(0, 1.0, (hidden, channels))
+                weights[f"params/{name}/excite_kernel"] = rng.normal(0, 2 / np.sqrt(hidden), (hidden, channels))
                 weights[f"params/{name}/excite_bias"] = rng.normal(0.5, 1.0, channels)
                 if layer.delay:
                     weights[f"params/{name}/initial"] = rng.normal(0.5, 1.0, channels)
@@ -198,6 +198,17 @@ def weights_of() -> Callable[[spec.Network, int], dict[str, np.ndarray]]:
 @pytest.fixture(scope="session")
 def images_of() -> Callable[[tuple[int, ...], int, int], np.ndarray]:
     return draw_images
+
+
+@pytest.fixture(scope="session")
+def lowered() -> Callable[[spec.Network, int], graph.Graph]:
+    """Return a function from spec and seed to the float graph of drawn weights, nothing folded."""
+
+    def draw(network: spec.Network, seed: int) -> graph.Graph:
+        weights = draw_weights(network, seed)
+        return lower.lower(network, weights, offset=(200, 130, 180), scale=64.0, classes=CLASSES)
+
+    return draw
 
 
 @pytest.fixture(scope="session")

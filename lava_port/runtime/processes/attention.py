@@ -3,6 +3,8 @@
 Knows the integer equations of `FixedGate` in `lava_port/graph.py` and no layer around it.
 """
 
+from typing import Any
+
 import numpy as np
 from lava.magma.core.decorator import implements, requires, tag
 from lava.magma.core.model.py.model import PyLoihiProcessModel
@@ -14,7 +16,7 @@ from lava.magma.core.process.variable import Var
 from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
-from lava_port.runtime.processes.neuron import AbstractPyWindowedLif, Lif
+from lava_port.runtime.processes.neuron import AbstractPyWindowedLif, Lif, towards_zero
 
 __all__ = [
     "AttentiveLif",
@@ -51,10 +53,10 @@ class Squeeze(AbstractProcess):
 class PySqueezeModel(PyLoihiProcessModel):
     """Hands on what it computed in the step before, as `Conv` does."""
 
-    a_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=24)
-    s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=32)
-    shift: np.ndarray = LavaPyType(np.ndarray, np.int64)
-    squeezed: np.ndarray = LavaPyType(np.ndarray, np.int64, precision=32)
+    a_in: Any = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=24)
+    s_out: Any = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=32)
+    shift: Any = LavaPyType(np.ndarray, np.int64)
+    squeezed: Any = LavaPyType(np.ndarray, np.int64, precision=32)
 
     def run_spk(self) -> None:
         """Send the last step's sums, then add up this step's current."""
@@ -75,9 +77,8 @@ class Excite(AbstractProcess):
 
     def __init__(self, *, weights: dict[str, np.ndarray], name: str) -> None:
         super().__init__(weights=weights, name=name)
-        hidden, channels = weights["reduce"].shape
+        channels = weights["excite"].shape[0]
         self.gate = Var(shape=(channels,), init=0)
-        self.hidden_units = Var(shape=(1,), init=hidden)
         self.s_in = InPort(shape=(channels,))
         self.g_out = OutPort(shape=(channels,))
 
@@ -88,10 +89,10 @@ class Excite(AbstractProcess):
 class PyExciteModel(PyLoihiProcessModel):
     """Hands on what it computed in the step before, as `Dense` does."""
 
-    s_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=32)
-    g_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=9)
-    gate: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=9)
-    hidden_units: np.ndarray = LavaPyType(np.ndarray, np.int32)
+    proc_params: Any
+    s_in: Any = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=32)
+    g_out: Any = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=9)
+    gate: Any = LavaPyType(np.ndarray, np.int32, precision=9)
 
     def run_spk(self) -> None:
         """Send the last step's gate, then work on this step's squeeze."""
@@ -130,16 +131,11 @@ class PyAttentiveLifModel(AbstractPyWindowedLif):
 
 
 def _squeeze(current: np.ndarray, shift: int) -> np.ndarray:
-    return _shifted(current.sum(axis=tuple(range(current.ndim - 1)), dtype=np.int64), shift)
+    return towards_zero(current.sum(axis=tuple(range(current.ndim - 1)), dtype=np.int64), shift)
 
 
 def _excite(squeezed: np.ndarray, weights: dict[str, np.ndarray]) -> np.ndarray:
     reduced = weights["reduce"].astype(np.int64) @ squeezed + weights["reduce_bias"]
-    hidden = np.maximum(_shifted(reduced, weights["hidden_shift"]), 0)
+    hidden = np.maximum(towards_zero(reduced, weights["hidden_shift"]), 0)
     excited = weights["excite"].astype(np.int64) @ hidden + weights["excite_bias"]
-    return np.clip(_shifted(excited, weights["gate_shift"]), 0, 256)
-
-
-def _shifted(x: np.ndarray, bits: int | np.ndarray) -> np.ndarray:
-    """Return x / 2^bits, rounded towards zero."""
-    return np.where(x < 0, -(-x >> bits), x >> bits)
+    return np.clip(towards_zero(excited, weights["gate_shift"]), 0, 256)

@@ -1,7 +1,9 @@
-"""A faster model of Lava's own `Conv` process, with the same integers.
+"""Two models of Lava's own `Conv` process with the same integers: a fast one, and Lava's.
 
 Knows one convolution and nothing of the network; the process itself is Lava's.
 """
+
+from typing import Any
 
 import numpy as np
 from lava.magma.core.decorator import implements, requires, tag
@@ -10,9 +12,10 @@ from lava.magma.core.model.py.ports import PyInPort, PyOutPort
 from lava.magma.core.model.py.type import LavaPyType
 from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
+from lava.proc.conv.models import PyConvModelFixed
 from lava.proc.conv.process import Conv
 
-__all__ = ["PyConvModelExact"]
+__all__ = ["PyConvModelExact", "PyConvModelStock"]
 
 
 @implements(proc=Conv, protocol=LoihiProtocol)
@@ -25,18 +28,18 @@ class PyConvModelExact(PyLoihiProcessModel):
     pairs of channels, wherever that one stays below 2^23. Sends in each step what it computed in the step before.
     """
 
-    s_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=24)
-    a_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=24)
-    a_buf: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=24)
-    weight: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=8)
-    kernel_size: np.ndarray = LavaPyType(np.ndarray, np.int32)
-    stride: np.ndarray = LavaPyType(np.ndarray, np.int32)
-    padding: np.ndarray = LavaPyType(np.ndarray, np.int32)
-    dilation: np.ndarray = LavaPyType(np.ndarray, np.int32)
-    groups: np.ndarray = LavaPyType(np.ndarray, np.int32)
-    num_message_bits: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=5)
-    weight_exp: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=8)
-    num_weight_bits: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=5)
+    s_in: Any = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=24)
+    a_out: Any = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=24)
+    a_buf: Any = LavaPyType(np.ndarray, np.int32, precision=24)
+    weight: Any = LavaPyType(np.ndarray, np.int32, precision=8)
+    kernel_size: Any = LavaPyType(np.ndarray, np.int32)
+    stride: Any = LavaPyType(np.ndarray, np.int32)
+    padding: Any = LavaPyType(np.ndarray, np.int32)
+    dilation: Any = LavaPyType(np.ndarray, np.int32)
+    groups: Any = LavaPyType(np.ndarray, np.int32)
+    num_message_bits: Any = LavaPyType(np.ndarray, np.int32, precision=5)
+    weight_exp: Any = LavaPyType(np.ndarray, np.int32, precision=8)
+    num_weight_bits: Any = LavaPyType(np.ndarray, np.int32, precision=5)
 
     def run_spk(self) -> None:
         """Send the last step's result, then work on this step's input."""
@@ -62,3 +65,16 @@ class PyConvModelExact(PyLoihiProcessModel):
             for group in range(self.groups.item())
         ]
         return np.concatenate(parts, axis=-1).astype(np.int32)
+
+
+@implements(proc=Conv, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("fixed_pt")
+class PyConvModelStock(PyConvModelFixed):
+    """Lava's own fixed-point model, its sizes in 32 bits: in 8 bits, NumPy 2 refuses inputs of 128 pixels and more."""
+
+    kernel_size: Any = LavaPyType(np.ndarray, np.int32)
+    stride: Any = LavaPyType(np.ndarray, np.int32)
+    padding: Any = LavaPyType(np.ndarray, np.int32)
+    dilation: Any = LavaPyType(np.ndarray, np.int32)
+    groups: Any = LavaPyType(np.ndarray, np.int32)

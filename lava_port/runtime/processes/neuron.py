@@ -3,6 +3,8 @@
 Knows the equations at the head of `lava_port/graph.py` and no layer around it.
 """
 
+from typing import Any
+
 import numpy as np
 from lava.magma.core.decorator import implements, requires, tag
 from lava.magma.core.model.py.model import PyLoihiProcessModel
@@ -14,7 +16,7 @@ from lava.magma.core.process.variable import Var
 from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
-__all__ = ["AbstractPyWindowedLif", "GatedLif", "Lif", "PyGatedLifModel", "PyLifModel"]
+__all__ = ["AbstractPyWindowedLif", "GatedLif", "Lif", "PyGatedLifModel", "PyLifModel", "towards_zero"]
 
 _LIMIT = 1 << 23
 
@@ -82,16 +84,17 @@ class GatedLif(Lif):
 class AbstractPyWindowedLif(PyLoihiProcessModel):
     """What the models of `Lif` and its kin share; each says in `receive` where current and gate come from."""
 
-    a_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=24)
-    s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=1)
-    u: np.ndarray = LavaPyType(np.ndarray, np.int64, precision=24)
-    v: np.ndarray = LavaPyType(np.ndarray, np.int64, precision=24)
-    du: np.ndarray = LavaPyType(np.ndarray, np.int64, precision=12)
-    dv: np.ndarray = LavaPyType(np.ndarray, np.int64, precision=12)
-    threshold: np.ndarray = LavaPyType(np.ndarray, np.int64, precision=17)
-    bias: np.ndarray = LavaPyType(np.ndarray, np.int64, precision=24)
-    window: np.ndarray = LavaPyType(np.ndarray, np.int32)
-    period: np.ndarray = LavaPyType(np.ndarray, np.int32)
+    proc_params: Any
+    a_in: Any = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=24)
+    s_out: Any = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=1)
+    u: Any = LavaPyType(np.ndarray, np.int64, precision=24)
+    v: Any = LavaPyType(np.ndarray, np.int64, precision=24)
+    du: Any = LavaPyType(np.ndarray, np.int64, precision=12)
+    dv: Any = LavaPyType(np.ndarray, np.int64, precision=12)
+    threshold: Any = LavaPyType(np.ndarray, np.int64, precision=17)
+    bias: Any = LavaPyType(np.ndarray, np.int64, precision=24)
+    window: Any = LavaPyType(np.ndarray, np.int32)
+    period: Any = LavaPyType(np.ndarray, np.int32)
 
     def receive(self, tick: int) -> tuple[np.ndarray, np.ndarray | None]:
         """Return the current of this step and its gate, or None; `tick` counts the steps of the window from 0."""
@@ -119,10 +122,10 @@ class AbstractPyWindowedLif(PyLoihiProcessModel):
     def _integrate(self, current: np.ndarray, gate: np.ndarray | None) -> np.ndarray:
         bias = self.bias
         if gate is not None:
-            current, bias = _shrunk(gate * current, 8), _shrunk(gate * bias, 8)
-        u = _shrunk(self.u * (4095 - self.du), 12) + (current << 6)
+            current, bias = towards_zero(gate * current, 8), towards_zero(gate * bias, 8)
+        u = towards_zero(self.u * (4095 - self.du), 12) + (current << 6)
         self.u[:] = np.where(u > _LIMIT, u - 2 * _LIMIT, np.where(u <= -_LIMIT, u + 2 * _LIMIT, u))
-        v = _shrunk(self.v * (4096 - self.dv), 12) + self.u + bias
+        v = towards_zero(self.v * (4096 - self.dv), 12) + self.u + bias
         self.v[:] = np.clip(v, 1 - _LIMIT, _LIMIT - 1)
         spikes = self.v > self.threshold << 6
         self.v[spikes] = 0
@@ -146,7 +149,7 @@ class PyLifModel(AbstractPyWindowedLif):
 class PyGatedLifModel(AbstractPyWindowedLif):
     """Neurons with a gate from a message."""
 
-    g_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=9)
+    g_in: Any = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=9)
 
     def receive(self, tick: int) -> tuple[np.ndarray, np.ndarray | None]:
         """Return the current, and the gate that arrived `delay - 2` steps ago."""
@@ -158,6 +161,6 @@ class PyGatedLifModel(AbstractPyWindowedLif):
         return current, self._heard[tick - delay + 2] if tick >= delay else self.proc_params["initial"]
 
 
-def _shrunk(x: np.ndarray, bits: int) -> np.ndarray:
-    """Return `x` without its lowest bits, rounded towards zero."""
+def towards_zero(x: np.ndarray, bits: int | np.ndarray) -> np.ndarray:
+    """Return x / 2^bits, rounded towards zero."""
     return np.where(x < 0, -(-x >> bits), x >> bits)

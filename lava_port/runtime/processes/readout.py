@@ -3,6 +3,8 @@
 Knows no classes and no scale.
 """
 
+from typing import Any
+
 import numpy as np
 from lava.magma.core.decorator import implements, requires, tag
 from lava.magma.core.model.py.model import PyLoihiProcessModel
@@ -45,11 +47,12 @@ class Readout(AbstractProcess):
 class PyReadoutModel(PyLoihiProcessModel):
     """Exact integers in 64 bits."""
 
-    a_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=24)
-    bias: np.ndarray = LavaPyType(np.ndarray, np.int64)
-    score: np.ndarray = LavaPyType(np.ndarray, np.int64)
-    window: np.ndarray = LavaPyType(np.ndarray, np.int32)
-    period: np.ndarray = LavaPyType(np.ndarray, np.int32)
+    proc_params: Any
+    a_in: Any = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=24)
+    bias: Any = LavaPyType(np.ndarray, np.int64)
+    score: Any = LavaPyType(np.ndarray, np.int64)
+    window: Any = LavaPyType(np.ndarray, np.int32)
+    period: Any = LavaPyType(np.ndarray, np.int32)
 
     def run_spk(self) -> None:
         """Add within the window; hand over in its last step."""

@@ -3,6 +3,8 @@
 Knows neither the network around it nor where the image comes from.
 """
 
+from typing import Any
+
 import numpy as np
 from lava.magma.core.decorator import implements, requires, tag
 from lava.magma.core.model.py.model import PyLoihiProcessModel
@@ -40,9 +42,10 @@ class ImageSource(AbstractProcess):
 class PyImageSourceModel(PyLoihiProcessModel):
     """Reads the shared image anew for every image."""
 
-    s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=9)
-    offset: np.ndarray = LavaPyType(np.ndarray, np.int32)
-    period: np.ndarray = LavaPyType(np.ndarray, np.int32)
+    proc_params: Any
+    s_out: Any = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=9)
+    offset: Any = LavaPyType(np.ndarray, np.int32)
+    period: Any = LavaPyType(np.ndarray, np.int32)
 
     def run_spk(self) -> None:
         """Send the image, or silence."""
@@ -65,9 +68,7 @@ class Hold(AbstractProcess):
         name: Name of the node.
     """
 
-    def __init__(
-        self, *, shape: tuple[int, ...], shift: int, window: tuple[int, int], period: int, name: str
-    ) -> None:
+    def __init__(self, *, shape: tuple[int, ...], shift: int, window: tuple[int, int], period: int, name: str) -> None:
         super().__init__(name=name)
         self.held = Var(shape=shape, init=0)
         self.shift = Var(shape=(1,), init=shift)
@@ -83,12 +84,12 @@ class Hold(AbstractProcess):
 class PyHoldModel(PyLoihiProcessModel):
     """Shifts the magnitude, so that negative currents round towards zero as well."""
 
-    a_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=24)
-    a_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=24)
-    held: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=24)
-    shift: np.ndarray = LavaPyType(np.ndarray, np.int32)
-    window: np.ndarray = LavaPyType(np.ndarray, np.int32)
-    period: np.ndarray = LavaPyType(np.ndarray, np.int32)
+    a_in: Any = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=24)
+    a_out: Any = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=24)
+    held: Any = LavaPyType(np.ndarray, np.int32, precision=24)
+    shift: Any = LavaPyType(np.ndarray, np.int32)
+    window: Any = LavaPyType(np.ndarray, np.int32)
+    period: Any = LavaPyType(np.ndarray, np.int32)
 
     def run_spk(self) -> None:
         """Take the current in the first step of the window, let go after the last."""

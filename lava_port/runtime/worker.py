@@ -1,0 +1,294 @@
+"""The subprocess that builds one Lava network, runs image after image through it and writes the traces into files.
+
+Started by `host.py` as `python -m lava_port.runtime.worker FOLDER PARENT`; never imports JAX, and knows nothing of why.
+
+Speaks JSON lines: requests on stdin (`images`, `trace`, `potentials`), reports on stdout (`event`: `built`, `image`,
+`done`, `error`). End of stdin means: stop the network and leave.
+
+State is reset between images without a word from outside: every process knows how many steps an image takes, and the
+neurons start from rest in the first step of their window. Convolutions hold nothing but zeros by then, since the neurons
+before them fell silent a step earlier.
+"""
+
+import functools
+import importlib.metadata
+import json
+import mmap
+import os
+import platform
+import sys
+import time
+import traceback
+from dataclasses import dataclass, field
+from functools import singledispatch
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lava_port.graph import (
+    FixedConv,
+    FixedDense,
+    FixedGate,
+    FixedGraph,
+    FixedHold,
+    FixedInput,
+    FixedLif,
+    FixedReadout,
+    GraphError,
+    Window,
+    find,
+    total_steps,
+    windows,
+)
+from lava_port.runtime import compat, limits
+from lava_port.runtime.guard import Guard, Segments
+from lava_port.runtime.handover import load_graph, save_trace
+
+__all__ = ["main"]
+
+_PATH_MESSAGES = 2
+"""Messages from a squeeze to the neurons; a gate with a shorter delay runs in one process with its neurons."""
+
+
+def main() -> None:
+    """Run the worker of the command line until stdin ends or something fails."""
+    folder, parent = Path(sys.argv[1]), int(sys.argv[2])
+    # Lava and its children print to stdout as they like; the reports have a file descriptor of their own.
+    channel = os.dup(1)
+    os.dup2(2, 1)
+    reports = os.fdopen(channel, "w", buffering=1)
+    options = json.loads((folder / "options.json").read_text(encoding="utf-8"))
+    guard = Guard(folder, parent, options["segments"], reports)
+    guard.start()
+    try:
+        _serve(folder, options, guard)
+    except BaseException as error:  # noqa: BLE001 - whatever it was, the host hears of it and no child stays behind
+        refused = isinstance(error, ValueError)
+        guard.abort(str(error) or type(error).__name__, traceback.format_exc(), refused=refused)
+
+
+def _serve(folder: Path, options: dict[str, Any], guard: Guard) -> None:
+    start = time.perf_counter()
+    compat.install()
+    _tame_lava(guard, options["segments"])
+    network = _build(load_graph(folder), stock_conv=options["stock_conv"])
+    guard.watch([actor.sentinel for actor in network.source.runtime._messaging_infrastructure.actors])
+    guard.report(event="built", seconds=time.perf_counter() - start, versions=_versions(), jax="jax" in sys.modules)
+    for line in sys.stdin:
+        request = json.loads(line)
+        images = np.load(folder / request["images"], allow_pickle=False)
+        arrays = _run(network, images, request["potentials"], guard)
+        save_trace(arrays, folder / request["trace"])
+        guard.report(event="done")
+    guard.rest()
+    network.source.stop()
+    guard.leave()
+
+
+def _versions() -> dict[str, str]:
+    names = ("lava-nc", "numpy", "scipy")
+    return {"python": platform.python_version(), **{name: importlib.metadata.version(name) for name in names}}
+
+
+def _tame_lava(guard: Guard, segments: str) -> None:
+    """Make Lava's children pass on their traceback and die with this process, and name its shared memory."""
+    import lava.magma.runtime.message_infrastructure.multiprocessing as infrastructure
+    import lava.magma.runtime.runtime as runtime
+
+    runtime.target_fn = guard.adopt(runtime.target_fn)
+    infrastructure.SharedMemoryManager = functools.partial(Segments, segments)
+
+
+# --- The network ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(eq=False)
+class _Network:
+    """A Lava network under construction, then running.
+
+    Attributes:
+        graph: What it is built from.
+        period: Steps per image.
+        windows: Window of every node.
+        ports: Port on which a node hands on its result.
+        records: Shared arrays by `NAME/WHAT`, written by the processes, and `image`, read by the source.
+        source: The first process.
+    """
+
+    graph: FixedGraph
+    period: int
+    windows: dict[str, Window]
+    ports: dict[str, Any] = field(default_factory=dict)
+    records: dict[str, np.ndarray] = field(default_factory=dict)
+    source: Any = None
+
+    def record(self, key: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+        """Return a new array that this process and Lava's children share."""
+        size = max(1, int(np.prod(shape))) * np.dtype(dtype).itemsize
+        self.records[key] = np.frombuffer(mmap.mmap(-1, size), dtype).reshape(shape)
+        return self.records[key]
+
+    def window(self, node: Any) -> tuple[int, int]:
+        """Return the window of a node as Lava's variables hold it."""
+        return self.windows[node.name].start, self.windows[node.name].stop
+
+
+def _build(graph: FixedGraph, *, stock_conv: bool) -> _Network:
+    from lava.magma.core.run_configs import Loihi2SimCfg
+    from lava.proc.conv.process import Conv
+
+    from lava_port.runtime.processes.convolution import PyConvModelExact, PyConvModelStock
+
+    limits.check(graph, stock_conv=stock_conv)
+    network = _Network(graph, total_steps(graph), windows(graph))
+    for node in graph.nodes:
+        _place(node, network)
+    models: dict[Any, Any] = {Conv: PyConvModelStock if stock_conv else PyConvModelExact}
+    network.source.create_runtime(Loihi2SimCfg(select_tag="fixed_pt", exception_proc_model_map=models))
+    return network
+
+
+def _run(network: _Network, images: np.ndarray, potentials: bool, guard: Guard) -> dict[str, np.ndarray]:
+    from lava.magma.core.run_conditions import RunSteps
+
+    kept = [key for key in network.records if key != "image" and (potentials or not key.endswith("/potential"))]
+    seen: dict[str, list[np.ndarray]] = {key: [] for key in kept}
+    for number, image in enumerate(images):
+        network.records["image"][:] = image
+        network.source.run(RunSteps(num_steps=network.period))
+        for key in kept:
+            seen[key].append(network.records[key].copy())
+        guard.report(event="image", number=number + 1)
+    return {key: np.stack(arrays, axis=0 if key == "scores" else 1) for key, arrays in seen.items()}
+
+
+@singledispatch
+def _place(node: Any, network: _Network) -> None:
+    """Add the Lava process of `node` to the network and connect it."""
+    raise GraphError(
+        f"node {node.name!r}: no Lava process for {type(node).__name__}; "
+        "add one with @_place.register in lava_port/runtime/worker.py"
+    )
+
+
+@_place.register
+def _(node: FixedInput, network: _Network) -> None:
+    from lava_port.runtime.processes.source import ImageSource
+
+    image = network.record("image", node.shape, np.uint8)
+    network.source = ImageSource(image=image, offset=node.offset, period=network.period, name=node.name)
+    network.ports[node.name] = network.source.s_out
+
+
+@_place.register
+def _(node: FixedConv, network: _Network) -> None:
+    from lava.proc.conv.process import Conv
+
+    port = network.ports[node.inputs[0]]
+    conv = Conv(
+        # Lava convolves in the strict sense: kernels flipped against a cross-correlation.
+        weight=node.weight[:, :, ::-1, ::-1].transpose(0, 2, 3, 1).astype(np.int32),
+        input_shape=port.shape,
+        stride=node.stride,
+        padding=(node.padding[0][0], node.padding[1][0]),
+        groups=node.groups,
+        num_message_bits=_message_bits(node, network),
+        name=node.name,
+    )
+    port.connect(conv.s_in)
+    network.ports[node.name] = conv.a_out
+
+
+@_place.register
+def _(node: FixedDense, network: _Network) -> None:
+    from lava.proc.dense.process import Dense
+    from lava.utils.weightutils import SignMode
+
+    port = network.ports[node.inputs[0]]
+    positions = int(np.prod(port.shape[:-1])) if node.shared else 1
+    dense = Dense(
+        weights=np.tile(node.weight.astype(np.int32), (1, positions)),
+        # Said, not guessed: a matrix without positive weights would lose its -256.
+        sign_mode=SignMode.MIXED,
+        num_message_bits=_message_bits(node, network),
+        name=node.name,
+    )
+    (port.flatten() if len(port.shape) > 1 else port).connect(dense.s_in)
+    network.ports[node.name] = dense.a_out
+
+
+@_place.register
+def _(node: FixedHold, network: _Network) -> None:
+    from lava_port.runtime.processes.source import Hold
+
+    hold = Hold(shape=node.shape, shift=node.shift, window=network.window(node), period=network.period, name=node.name)
+    network.ports[node.inputs[0]].connect(hold.a_in)
+    network.ports[node.name] = hold.a_out
+
+
+@_place.register
+def _(node: FixedGate, network: _Network) -> None:
+    from lava_port.runtime.processes.attention import Excite, Squeeze
+
+    port = network.ports[node.inputs[0]]
+    if node.delay < _PATH_MESSAGES:
+        return  # the neurons compute it in place
+    squeeze = Squeeze(shape=port.shape, shift=node.squeeze_shift, name=f"{node.name}_squeeze")
+    excite = Excite(weights=_gate_weights(node), name=f"{node.name}_excite")
+    port.connect(squeeze.a_in)
+    squeeze.s_out.connect(excite.s_in)
+    network.ports[node.name] = excite.g_out
+
+
+@_place.register
+def _(node: FixedLif, network: _Network) -> None:
+    from lava_port.runtime.processes.attention import AttentiveLif
+    from lava_port.runtime.processes.neuron import GatedLif, Lif
+
+    port, steps = network.ports[node.inputs[0]], network.graph.steps
+    record = {
+        "spikes": network.record(f"{node.name}/spikes", (steps, *node.shape), np.uint8),
+        "potential": network.record(f"{node.name}/potential", (steps, *node.shape), np.int32),
+    }
+    common: dict[str, Any] = {
+        "shape": node.shape, "du": node.du, "dv": node.dv, "threshold": node.threshold, "bias": node.bias,
+        "window": network.window(node), "period": network.period, "record": record, "name": node.name,
+    }  # fmt: skip
+    if len(node.inputs) == 1:
+        lif = Lif(**common)
+    else:
+        gate = find(network.graph, node.inputs[1])
+        assert isinstance(gate, FixedGate)
+        record["gate"] = network.record(f"{node.name}/gate", (steps, *gate.shape), np.int64)
+        if gate.delay < _PATH_MESSAGES:
+            lif = AttentiveLif(weights=_gate_weights(gate), initial=gate.initial, delay=gate.delay, **common)
+        else:
+            assert gate.initial is not None
+            lif = GatedLif(initial=gate.initial, delay=gate.delay, **common)
+            network.ports[gate.name].connect(lif.g_in)
+    port.connect(lif.a_in)
+    network.ports[node.name] = lif.s_out
+
+
+@_place.register
+def _(node: FixedReadout, network: _Network) -> None:
+    from lava_port.runtime.processes.readout import Readout
+
+    scores = network.record("scores", node.shape, np.int64)
+    readout = Readout(bias=node.bias, window=network.window(node), period=network.period, scores=scores, name=node.name)
+    network.ports[node.inputs[0]].connect(readout.a_in)
+
+
+def _gate_weights(node: FixedGate) -> dict[str, Any]:
+    names = ("reduce", "reduce_bias", "excite", "excite_bias", "squeeze_shift", "hidden_shift", "gate_shift")
+    return {name: getattr(node, name) for name in names}
+
+
+def _message_bits(node: FixedConv | FixedDense, network: _Network) -> int:
+    """Return 0 for spikes, else bits enough for signed pixels; with 0 Lava casts messages to bool unasked."""
+    return 0 if isinstance(find(network.graph, node.inputs[0]), FixedLif) else 9
+
+
+if __name__ == "__main__":
+    main()

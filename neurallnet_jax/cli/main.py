@@ -1,0 +1,118 @@
+"""The `neurallnet` command: finds the sub-command, runs it, turns bad input into one line and exit code 2.
+
+Imports nothing that computes: a command's file is imported when it is called, and imports what it needs when it runs.
+"""
+
+import difflib
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+import neurallnet_jax
+from neurallnet_jax.cli.arguments import Parser
+
+__all__ = ["COMMANDS", "convert_to_lava", "main"]
+
+COMMANDS = {
+    "demo": "the whole chain on drawn smears: train, convert, run Lava, estimate energy, write a report",
+    "train": "train a network on a folder of images",
+    "evaluate": "score a trained network on a folder, with intervals",
+    "predict": "class and probability of single images",
+    "convert-to-lava": "turn a trained network into integers and Lava processes (a PORT)",
+    "simulate": "run a PORT on images: emulator, NumPy reference or Lava",
+    "parity": "prove that emulator, reference and Lava spike alike",
+    "energy": "synaptic operations and energy of a PORT on images",
+    "inspect": "layers, shapes, parameters and provenance of a RUN or PORT",
+    "synthesise": "draw a folder of synthetic smears",
+    "doctor": "what works on this machine",
+}
+"""One file of this folder per command."""
+
+INTERRUPTED = 130
+INTERNAL_ERROR = 70
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `neurallnet` with the given arguments and return the exit code.
+
+    0: done. 1: the answer is no, or some files were skipped. 2: bad input, one line on stderr. 70: a fault of ours, one
+    line as well; with NEURALLNET_DEBUG set its traceback is printed. 130: interrupted.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(_overview())
+        return 0
+    if arguments[0] == "--version":
+        print(f"neurallnet-jax {neurallnet_jax.__version__}")
+        return 0
+    name, rest = arguments[0], arguments[1:]
+    if name not in COMMANDS:
+        close = difflib.get_close_matches(name, COMMANDS, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else "`neurallnet --help` lists them"
+        return _refuse(f"no command {name!r}; {hint}")
+    try:
+        return _run(name, rest)
+    except BrokenPipeError:
+        # Whoever read our output has stopped reading; there is nobody left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def convert_to_lava() -> int:
+    """Run the `convert-to-lava` command, which is `neurallnet convert-to-lava`."""
+    return main(["convert-to-lava", *sys.argv[1:]])
+
+
+def _run(name: str, arguments: Sequence[str]) -> int:
+    command = importlib.import_module(f"neurallnet_jax.cli.{name.replace('-', '_')}")
+    parser = Parser(prog=f"neurallnet {name}", description=command.__doc__, summary=COMMANDS[name])
+    command.add_arguments(parser)
+    try:
+        return command.run(parser.parse_args(arguments))
+    except ValueError as error:
+        if os.environ.get("NEURALLNET_DEBUG"):
+            traceback.print_exc()
+        return _refuse(str(error))
+    except KeyboardInterrupt:
+        return _refuse("interrupted", INTERRUPTED)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        return _refuse(f"{where}{error.strerror or error}; check the place and the space left on it")
+    except MemoryError:
+        return _refuse("not enough memory; use smaller images, a smaller batch or --limit")
+    except ImportError as error:
+        return _refuse(f"{error}; a package is missing, the README says how to install everything")
+    except Exception as error:  # noqa: BLE001 - the last line of defence; the traceback is one variable away
+        if os.environ.get("NEURALLNET_DEBUG"):
+            traceback.print_exc()
+        return _refuse(
+            f"internal error, {type(error).__name__}: {error}; please report it with what NEURALLNET_DEBUG=1 prints",
+            INTERNAL_ERROR,
+        )
+
+
+def _refuse(message: str, code: int = 2) -> int:
+    print(f"neurallnet: {' '.join(message.split())}", file=sys.stderr)
+    return code
+
+
+def _overview() -> str:
+    width = max(map(len, COMMANDS))
+    rows = "\n".join(f"  {name:<{width}}  {summary}" for name, summary in COMMANDS.items())
+    return (
+        "usage: neurallnet COMMAND [options]\n\n"
+        "Spiking networks for leukaemia smears: trained in JAX, carried to Lava, with energy figures.\n"
+        "Research use only; not a medical device.\n\n"
+        f"{rows}\n\n"
+        "A RUN is a folder that `train` wrote, or `pretrained`; a PORT is what `convert-to-lava` wrote, or `pretrained`.\n"
+        "`neurallnet COMMAND --help` explains a command; `neurallnet --version` prints the version.\n"
+        "Exit codes: 0 done; 1 the answer is no, or files were skipped; 2 bad input."
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,83 @@
+"""What commands show: tables, progress bars and JSON files. Knows rich; computes nothing."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from neurallnet_jax.checkpoint import write_atomically
+
+__all__ = ["console", "number", "progress", "progress_bar", "show_table", "warn_skipped", "write_json"]
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Return a console for results (standard output) or for what goes on meanwhile (standard error)."""
+    return Console(stderr=stderr, highlight=False, soft_wrap=True, emoji=False)
+
+
+def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, caption: str = "") -> None:
+    """Print a table; numbers stand to the right."""
+    table = Table(title=title, caption=caption or None, title_justify="left", caption_justify="left")
+    for place, column in enumerate(columns):
+        numeric = bool(rows) and all(isinstance(row[place], int | float) or row[place] in ("", "-") for row in rows)
+        table.add_column(column, justify="right" if numeric else "left")
+    for row in rows:
+        table.add_row(*(number(cell) if isinstance(cell, int | float) else str(cell) for cell in row))
+    Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else 140).print(table)
+
+
+def number(value: float) -> str:
+    """Return a number for people: thousands apart, four significant digits."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
+
+
+@contextmanager
+def progress_bar(*columns: TextColumn) -> Iterator[Progress]:
+    """Yield a progress display on standard error; extra columns come last."""
+    err = console(stderr=True)
+    display = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        *columns,
+        console=err,
+        transient=True,
+        disable=not err.is_terminal,
+    )
+    with display:
+        yield display
+
+
+@contextmanager
+def progress(description: str) -> Iterator[Callable[[int, int], None]]:
+    """Yield a function that takes what is done and what there is in all; a bar shows it on standard error."""
+    with progress_bar() as display:
+        task = display.add_task(description, total=None)
+        yield lambda done, total: display.update(task, completed=done, total=total)
+
+
+def warn_skipped(bad: Sequence[Any]) -> list[dict[str, str]]:
+    """Name on standard error every file that was skipped, and return them for the JSON result."""
+    err = console(stderr=True)
+    for entry in bad:
+        err.print(f"skipped {entry.error}", style="yellow", markup=False)
+    return [{"path": entry.path, "error": entry.error} for entry in bad]
+
+
+def write_json(path: Path | None, result: dict[str, Any]) -> None:
+    """Write a machine-readable result; NaN is refused, because JSON has none."""
+    if path is None:
+        return
+    write_atomically(path, (json.dumps(result, indent=1, allow_nan=False) + "\n").encode())

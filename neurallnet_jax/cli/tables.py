@@ -1,0 +1,161 @@
+"""The tables that commands print, one function per kind of result. Computes nothing."""
+
+import math
+from collections.abc import Sequence
+
+from lava_port.energy.activity import Activity
+from lava_port.energy.estimate import EnergyReport, Estimate
+from lava_port.energy.report import layer_rows
+from lava_port.quantise import LayerRounding
+from neurallnet_jax.cli.output import console, show_table
+from neurallnet_jax.evaluation.evaluate import Evaluation, Prediction
+from neurallnet_jax.workflows.simulate import Parity
+
+__all__ = ["show_activity", "show_energy", "show_parity", "show_predictions", "show_rounding", "show_scores"]
+
+
+def show_scores(evaluation: Evaluation, *, title: str) -> None:
+    """Print the metrics with both intervals, the classes, the confusion matrix, and how many images were seen."""
+    scores = evaluation.scores
+    rows = []
+    for name, found in evaluation.intervals.items():
+        value = getattr(scores, name)
+        rows.append(
+            [
+                name.replace("_", " "),
+                "-" if value is None else value,
+                *(f"{one.low:.4f} to {one.high:.4f}" if one else "-" for one in (found.group, found.image)),
+            ]
+        )
+    groups = next(iter(evaluation.intervals.values())).groups
+    show_table(
+        f"{title}: {scores.n} images",
+        ["metric", "value", "95 % over groups", "95 % over images"],
+        rows,
+        caption=f"{sum(groups)} groups of neighbouring captures; {evaluation.seen} of the images were seen in training "
+        "or selection" + (", which flatters the figures" if evaluation.seen else ""),
+    )
+    show_table(
+        "by class (rows: truth, columns: prediction)",
+        ["class", *scores.classes, "precision", "recall", "F1"],
+        [
+            [one.name, *row, *("-" if cell is None else cell for cell in (one.precision, one.recall, one.f1))]
+            for one, row in zip(scores.per_class, scores.confusion.tolist(), strict=True)
+        ],
+    )
+    for reason in scores.undefined:
+        console().print(reason, markup=False)
+
+
+def show_rounding(rounding: Sequence[LayerRounding]) -> None:
+    """Print what rounding cost every layer, and how far its numbers can go."""
+    show_table(
+        "rounding to integers",
+        ["layer", "bits", "weight error", "largest", "threshold error", "bias error", "current", "potential", "proof"],
+        [
+            [
+                one.name,
+                one.bits,
+                f"{100 * one.weight_error_rms:.2f} %",
+                f"{100 * one.weight_error_max:.2f} %",
+                _share(one.threshold_error),
+                _share(one.bias_error),
+                f"{one.current_bound:,} of {one.current_limit:,}",
+                f"{one.potential_bound:,} of {one.potential_limit:,}",
+                one.proof,
+            ]
+            for one in rounding
+        ],
+        caption="errors: root mean square as a share of the weights, largest as a share of the channel's largest weight, "
+        "thresholds and biases as a share of the threshold; current and potential: worst case of any image",
+    )
+
+
+def show_activity(activity: Activity) -> None:
+    """Print spikes per image and firing rate of every layer."""
+    rows = []
+    for layer in activity.layers:
+        per_image = float(layer.spikes.sum(axis=0).mean())
+        units = math.prod(layer.shape)
+        rows.append([layer.name, units, per_image, per_image / (units * activity.steps)])
+    show_table("activity", ["layer", "neurons", "spikes per image", "spikes per neuron and step"], rows)
+
+
+def show_parity(parity: Parity, *, images: int) -> None:
+    """Print spikes and mismatches of every layer."""
+    show_table(
+        f"{parity.right} against {parity.left}: {images} images",
+        ["layer", "spikes", "mismatches", "first (image, step, neuron)"],
+        [
+            [one.name, one.spikes, one.mismatches, "-" if one.first is None else ", ".join(map(str, one.first))]
+            for one in parity.layers
+        ],
+    )
+
+
+def show_energy(found: EnergyReport) -> None:
+    """Print counts per layer, then energy and verdict for every profile and scope."""
+    show_table(
+        "per image",
+        ["layer", "neurons", "spikes", "rate", "synops", "MACs", "neuron updates"],
+        [
+            [
+                row.name,
+                row.neurons,
+                "-" if row.spikes is None else row.spikes,
+                "-" if row.rate is None else row.rate,
+                row.synops,
+                row.macs,
+                row.updates,
+            ]
+            for row in layer_rows(found)
+        ],
+    )
+    rows = []
+    for one in found.scopes:
+        rows.append(
+            [
+                f"{one.profile}, {one.variant}",
+                one.scope,
+                _microjoules(one.spiking),
+                _microjoules(one.ann),
+                "-" if one.ratio is None else f"{one.ratio.low:.2g} to {one.ratio.high:.2g}",
+                one.verdict or "-",
+            ]
+        )
+    show_table(
+        "energy per image, uJ: mean (with all constants at their low, at their high end)",
+        ["profile", "scope", "this network", "dense ANN, same layers", "ratio", "verdict"],
+        rows,
+        caption="estimates from published constants, nothing measured on hardware; '-' where a profile has no constant, "
+        "the JSON file gives the reason and every source",
+    )
+
+
+def show_predictions(predictions: Sequence[Prediction]) -> None:
+    """Print one row per image."""
+    classes = list(predictions[0].probabilities)
+    show_table(
+        "predictions (research use only; not a medical device)",
+        ["image", "class", *classes, "warnings"],
+        [
+            [
+                entry.path,
+                entry.label,
+                *(f"{value:.3f}" for value in entry.probabilities.values()),
+                "; ".join(entry.warnings),
+            ]
+            for entry in predictions
+        ],
+    )
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.2f} %"
+
+
+def _microjoules(estimate: Estimate | None) -> str:
+    if estimate is None:
+        return "-"
+    low, high = estimate.constants
+    return f"{1e6 * estimate.mean:.3g} ({1e6 * low:.3g} to {1e6 * high:.3g})"

@@ -1,0 +1,315 @@
+"""A RUN: the folder that training writes, from its first file to the checkpoint. Knows no command line.
+
+run.json                what was asked for, the versions, and how it ended
+split.csv               the part of every image, with its SHA-256
+log.jsonl, tensorboard/ one entry per epoch
+states/                 the last states of an unfinished training
+checkpoint.safetensors  the trained model, once the training has ended
+"""
+
+import dataclasses
+import json
+import platform
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import jax
+import numpy as np
+
+import neurallnet_jax
+from neurallnet_jax import checkpoint as checkpoints
+from neurallnet_jax import config, models, spec
+from neurallnet_jax.config import Training
+from neurallnet_jax.images import folder, splits
+from neurallnet_jax.metrics import calibration
+from neurallnet_jax.training import logs, loop
+from neurallnet_jax.training.states import StateStore
+
+__all__ = ["RUN_NAME", "Request", "Result", "Watcher", "begun", "train"]
+
+FORMAT_VERSION = 1
+RUN_NAME = "run.json"
+SPLIT_NAME = "split.csv"
+STATES_NAME = "states"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a training is asked to do.
+
+    Attributes:
+        data: Image folder with one sub-folder per class.
+        network: The network; its number of outputs is set to the number of classes found.
+        training: How to train.
+        split: `contiguous`, `blocks`, `random`, `all`, or the path of a manifest.
+        fold: Fold of the split.
+        seed: Decides initial weights, order and augmentation (and the `random` split).
+        source: RUN to begin from, or None.
+        on_bad_image: Whether a file that is no image is skipped or stops the training.
+    """
+
+    data: str
+    network: spec.Network
+    training: Training
+    split: str = "contiguous"
+    fold: int = 0
+    seed: int = 0
+    source: str | None = None
+    on_bad_image: Literal["skip", "fail"] = "fail"
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """How a training ended.
+
+    Attributes:
+        checkpoint: The trained model; None where the training was stopped before its end.
+        best_epoch: The epoch that was kept.
+        validation: Its balanced accuracy on the validation images; None without any.
+        test: Number of images kept apart for the test.
+        step: Steps done.
+    """
+
+    checkpoint: checkpoints.Checkpoint | None
+    best_epoch: int
+    validation: float | None
+    test: int
+    step: int
+
+
+class Watcher:
+    """Who is told how a training goes; the base class hears and says nothing. Times are seconds."""
+
+    def opened(self, dataset: folder.Dataset, split: splits.Split, steps_per_epoch: int, start: int) -> None:
+        """Hear of the images, their split, and the step that training goes on from."""
+
+    def decoding(self, done: int, total: int) -> None:
+        """Hear of decoded images."""
+
+    def step(self, epoch: int, step: int, steps_per_epoch: int, metrics: loop.StepMetrics) -> None:
+        """Hear of a finished step."""
+
+    def epoch(self, record: loop.EpochRecord) -> None:
+        """Hear of a finished epoch."""
+
+    def should_stop(self) -> bool:
+        """Return whether the training should end after this step."""
+        return False
+
+
+def train(
+    request: Request,
+    out: Path,
+    *,
+    resume: bool = False,
+    command: str = "",
+    watcher: Watcher | None = None,
+    clock: Callable[[], float],
+) -> Result:
+    """Train, and leave a RUN.
+
+    Args:
+        request: What to do; with `resume` it must be what the RUN was begun with.
+        out: The RUN.
+        resume: Go on with a RUN that was stopped; a RUN that has ended returns at once.
+        command: The command line, for the record.
+        watcher: Who is told.
+        clock: Source of time, seconds.
+
+    Raises:
+        ValueError: Bad input; the message says what, where and what to do.
+    """
+    watcher = watcher or Watcher()
+    if not resume and (out / RUN_NAME).exists():
+        raise ValueError(f"{out}: holds a RUN already; add --resume to go on with it, or name another folder")
+    if resume and begun(out) != request:
+        raise ValueError(f"{out}: was begun with other settings; resume with the same, or train into another folder")
+    dataset = folder.open_folder(
+        Path(request.data),
+        request.network.image_size,
+        on_bad_image=request.on_bad_image,
+        progress=watcher.decoding,
+    )
+    labels = sorted(set(dataset.labels.tolist()))
+    if len(dataset.classes) < 2 or len(labels) < len(dataset.classes):
+        present = [str(dataset.classes[label]) for label in labels]
+        raise ValueError(
+            f"{request.data}: images of {', '.join(present)} alone cannot teach {', '.join(dataset.classes)}; "
+            "every class needs its folder with images"
+        )
+    split = splits.read_split(out / SPLIT_NAME, dataset) if resume else _split(request, dataset)
+    if not resume:
+        out.mkdir(parents=True, exist_ok=True)
+        splits.write_split(split, dataset, out / SPLIT_NAME)
+        _write_run(out, request, command=command)
+    return _train(request, out, dataset, split, command=command, watcher=watcher, clock=clock)
+
+
+def begun(out: Path) -> Request:
+    """Return what a RUN was begun with.
+
+    Raises:
+        ValueError: There is no RUN, or another version wrote it.
+    """
+    path = out / RUN_NAME
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ValueError(f"{out}: no RUN to resume ({RUN_NAME} is missing); train without --resume") from None
+    except (OSError, json.JSONDecodeError) as error:
+        raise ValueError(f"{path}: cannot be read ({error}); train into another folder") from None
+    if data.get("format_version") != FORMAT_VERSION:
+        raise ValueError(f"{path}: format version {data.get('format_version')}, this release reads {FORMAT_VERSION}")
+    fields = dict(data["request"])
+    fields["network"] = spec.network_from_json(fields["network"])
+    fields["training"] = config.training_from_json(fields["training"])
+    return Request(**fields)
+
+
+def _train(
+    request: Request,
+    out: Path,
+    dataset: folder.Dataset,
+    split: splits.Split,
+    *,
+    command: str,
+    watcher: Watcher,
+    clock: Callable[[], float],
+) -> Result:
+    started = clock()
+    parts = {part: splits.indices(split, part) for part in ("train", "validation", "test")}
+    data = loop.TrainingData(dataset.pixels, dataset.labels, parts["train"], parts["validation"])
+    classifier, seen_before = _classifier(request, dataset, parts["train"])
+    steps_per_epoch = loop.steps_per_epoch(data, request.training)
+    with StateStore(out / STATES_NAME) as store:
+        first = loop.begin(classifier, request.training, steps_per_epoch)
+        resumed = store.restore(first) if store.latest is not None else first
+        step = int(resumed[0].step)
+        watcher.opened(dataset, split, steps_per_epoch, step)
+        with logs.EpochLog(out, keep=step // steps_per_epoch) as log:
+            fitted = loop.fit(
+                classifier,
+                data,
+                request.training,
+                seed=request.seed,
+                progress=_Recorder(watcher, store, log, clock),
+                resumed=resumed,
+            )
+        store.save(fitted.state, fitted.best)
+    best = fitted.best
+    validation = best.score if len(parts["validation"]) else None
+    result = Result(None, best.epoch, validation, len(parts["test"]), int(fitted.state.step))
+    if not fitted.finished:
+        return result
+    saved = checkpoints.Checkpoint(
+        spec=classifier.spec,
+        weights=models.to_weights(best.variables),
+        preprocessing=classifier.preprocessing,
+        classes=classifier.classes,
+        seen=(*seen_before, *_hashes(dataset, parts["train"]), *_hashes(dataset, parts["validation"])),
+        test=tuple(_hashes(dataset, parts["test"])),
+        provenance=_provenance(request, dataset, parts, result, command=command, seconds=clock() - started),
+        temperature=_temperature(classifier, best.variables, data),
+    )
+    checkpoints.save(saved, out)
+    return dataclasses.replace(result, checkpoint=saved)
+
+
+class _Recorder:
+    """Passes on what the loop tells to the watcher, the log and the store of states."""
+
+    def __init__(self, watcher: Watcher, store: StateStore, log: logs.EpochLog, clock: Callable[[], float]) -> None:
+        self._watcher, self._store, self._log = watcher, store, log
+        self.step, self.should_stop, self.clock = watcher.step, watcher.should_stop, clock
+
+    def epoch(self, record: loop.EpochRecord, state: loop.TrainState, best: loop.Best) -> None:
+        self._log.add(record)
+        self._store.save(state, best)
+        self._watcher.epoch(record)
+
+
+def _split(request: Request, dataset: folder.Dataset) -> splits.Split:
+    if request.split in ("contiguous", "blocks", "random", "all"):
+        return splits.make_split(dataset.records, scheme=request.split, fold=request.fold, seed=request.seed)
+    return splits.read_split(Path(request.split), dataset)
+
+
+def _classifier(
+    request: Request, dataset: folder.Dataset, train: np.ndarray
+) -> tuple[models.Classifier, tuple[str, ...]]:
+    """Return where training begins, and the hashes of images that its weights have seen before."""
+    key = jax.random.key(request.seed)
+    if request.source is None:
+        mean = np.asarray(dataset.pixels[train]).reshape(-1, dataset.pixels.shape[-1]).mean(axis=0)
+        preprocessing = checkpoints.Preprocessing(offset=tuple(round(value) for value in mean.tolist()))
+        network = spec.with_classes(request.network, len(dataset.classes))
+        return models.create(network, dataset.classes, preprocessing=preprocessing, key=key), ()
+    source = checkpoints.load(request.source)
+    network = spec.with_classes(source.spec, len(dataset.classes))
+    fresh = models.create(network, dataset.classes, preprocessing=source.preprocessing, key=key)
+    weights = models.to_weights(fresh.variables)
+    same_classes = source.classes == dataset.classes
+    last = f"params/{spec.last_dense(network)}/"
+    kept = {name: array for name, array in source.weights.items() if same_classes or not name.startswith(last)}
+    return models.with_weights(fresh, {**weights, **kept}), source.seen
+
+
+def _temperature(classifier: models.Classifier, variables: models.Variables, data: loop.TrainingData) -> float | None:
+    """Return the temperature that suits the validation images, None where none is best or there are no such images."""
+    if not len(data.validation):
+        return None
+    logits = models.make_predict(classifier)(variables, np.asarray(data.pixels[data.validation]))
+    try:
+        return calibration.fit_temperature(data.labels[data.validation], logits)
+    except ValueError:  # all right or no better than chance: no finite temperature is best
+        return None
+
+
+def _hashes(dataset: folder.Dataset, places: np.ndarray) -> list[str]:
+    return [dataset.records[place].sha256 for place in places.tolist()]
+
+
+def _provenance(
+    request: Request,
+    dataset: folder.Dataset,
+    parts: Mapping[str, np.ndarray],
+    result: Result,
+    *,
+    command: str,
+    seconds: float,
+) -> dict[str, Any]:
+    return {
+        "command": command,
+        "data": {"digest": splits.digest(dataset), "images": len(dataset), "skipped": len(dataset.bad)},
+        "split": {
+            "scheme": request.split if request.split in ("contiguous", "blocks", "random", "all") else "manifest",
+            "fold": request.fold,
+            **{part: len(places) for part, places in parts.items()},
+        },
+        "seed": request.seed,
+        "training": config.training_to_json(request.training),
+        "source": request.source,
+        "best_epoch": result.best_epoch,
+        "validation_balanced_accuracy": result.validation,
+        "seconds": round(seconds, 1),
+        "versions": _versions(),
+    }
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "neurallnet-jax": neurallnet_jax.__version__,
+        "python": platform.python_version(),
+        "jax": jax.__version__,
+        "device": jax.devices()[0].device_kind,
+    }
+
+
+def _write_run(out: Path, request: Request, *, command: str) -> None:
+    fields = dataclasses.asdict(request)
+    fields["network"] = spec.network_to_json(request.network)
+    fields["training"] = config.training_to_json(request.training)
+    record = {"format_version": FORMAT_VERSION, "command": command, "request": fields, "versions": _versions()}
+    checkpoints.write_atomically(out / RUN_NAME, (json.dumps(record, indent=1) + "\n").encode())

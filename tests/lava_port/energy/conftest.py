@@ -1,0 +1,139 @@
+"""Networks and traces small enough to count by hand, shared by the tests of energy."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from lava_port.graph import (
+    FixedConv,
+    FixedDense,
+    FixedGate,
+    FixedGraph,
+    FixedHold,
+    FixedInput,
+    FixedLif,
+    FixedReadout,
+    total_steps,
+    windows,
+)
+from lava_port.trace import LayerTrace, Trace
+
+
+def _lif(name: str, inputs: tuple[str, ...], shape: tuple[int, ...]) -> FixedLif:
+    channels = shape[-1]
+    return FixedLif(name, inputs, shape, 4095, 2048, np.full(channels, 64, np.int32), np.zeros(channels, np.int32))
+
+
+def _gate(name: str, source: str, channels: int, hidden: int, delay: int) -> FixedGate:
+    return FixedGate(
+        name=name,
+        inputs=(source,),
+        shape=(channels,),
+        reduce=np.full((hidden, channels), 2, np.int16),
+        reduce_bias=np.zeros(hidden, np.int64),
+        excite=np.full((channels, hidden), 2, np.int16),
+        excite_bias=np.zeros(channels, np.int64),
+        squeeze_shift=0,
+        hidden_shift=0,
+        gate_shift=np.zeros(channels, np.int64),
+        initial=np.full(channels, 128, np.int64) if delay else None,
+        delay=delay,
+    )
+
+
+@pytest.fixture
+def hand_graph() -> FixedGraph:
+    """A 4 x 4 grey image, two gated 3 x 3 stride-2 convolutions with padding 1, and a shared dense layer; T = 2.
+
+    conv_1: 4 x 4 x 1 -> 2 x 2 x 2. Row y reaches outputs o with o 2 + k - 1 = y: row 0 through k = 1 (o = 0), row 1
+    through k = 2 (o = 0) and k = 0 (o = 1), row 2 through k = 1 (o = 1), row 3 through k = 2 (o = 1): 1, 2, 1, 1.
+    The fan-out in space sums to 5 x 5 = 25, with 2 output channels 50 MACs.
+
+    conv_2: 2 x 2 x 2 -> 1 x 1 x 3. Rows 0 and 1 reach the one output through k = 1 and k = 2. Every spike meets 3 weights;
+    the weight of output 0, input 1, k = (2, 2) is zero: at (1, 1), channel 1 only 2 of them are not zero.
+
+    dense_1: 3 channels to 2 classes: every spike meets 2 weights.
+
+    Depth 3 (conv_1, conv_2, dense_1), so that 2 + 3 = 5 steps are run.
+    """
+    second = np.full((3, 2, 3, 3), 4, np.int16)
+    second[0, 1, 2, 2] = 0
+    pad = ((1, 1), (1, 1))
+    return FixedGraph(
+        nodes=(
+            FixedInput("input", (4, 4, 1), (128,)),
+            FixedConv("conv_1", ("input",), (2, 2, 2), np.full((2, 1, 3, 3), 2, np.int16), (2, 2), pad),
+            FixedHold("hold_1", ("conv_1",), (2, 2, 2), 0),
+            _gate("gate_1", "hold_1", 2, 4, 0),
+            _lif("lif_1", ("hold_1", "gate_1"), (2, 2, 2)),
+            FixedConv("conv_2", ("lif_1",), (1, 1, 3), second, (2, 2), pad),
+            _gate("gate_2", "conv_2", 3, 4, 1),
+            _lif("lif_2", ("conv_2", "gate_2"), (1, 1, 3)),
+            FixedDense("dense_1", ("lif_2",), (2,), np.array([[2, 0, 4], [2, 2, 2]], np.int16), shared=True),
+            FixedReadout("readout", ("dense_1",), (2,), np.zeros(2, np.int64), 0.5),
+        ),
+        steps=2,
+        classes=("a", "b"),
+    )
+
+
+@pytest.fixture
+def plain_graph() -> FixedGraph:
+    """An image, one convolution, neurons, a flattened dense layer; no gates; T = 3."""
+    generator = np.random.default_rng(3)
+    weight = 2 * generator.integers(-2, 3, (4, 3, 3, 3)).astype(np.int16)
+    dense = 2 * generator.integers(-2, 3, (2, 36)).astype(np.int16)
+    return FixedGraph(
+        nodes=(
+            FixedInput("input", (6, 6, 3), (128, 128, 128)),
+            FixedConv("conv_1", ("input",), (3, 3, 4), weight, (2, 2), ((1, 1), (1, 1))),
+            FixedHold("hold_1", ("conv_1",), (3, 3, 4), 0),
+            _lif("lif_1", ("hold_1",), (3, 3, 4)),
+            FixedDense("dense_1", ("lif_1",), (2,), dense),
+            FixedReadout("readout", ("dense_1",), (2,), np.zeros(2, np.int64), 0.5),
+        ),
+        steps=3,
+        classes=("a", "b"),
+    )
+
+
+@pytest.fixture
+def make_trace() -> Callable[..., Trace]:
+    """A function that makes a trace of given spikes, by layer, or of random ones."""
+
+    def make(
+        graph: FixedGraph,
+        images: int = 3,
+        *,
+        spikes: dict[str, np.ndarray] | None = None,
+        rate: float = 0.3,
+        seed: int = 0,
+    ) -> Trace:
+        generator = np.random.default_rng(seed)
+        layers = []
+        for node in graph.nodes:
+            if isinstance(node, FixedLif):
+                shape = (graph.steps, images, *node.shape)
+                drawn = (generator.random(shape) < rate).astype(np.uint8)
+                values = drawn if spikes is None else spikes[node.name]
+                layers.append(LayerTrace(node.name, windows(graph)[node.name], values))
+        scores = np.zeros((images, len(graph.classes)), np.int64)
+        return Trace(tuple(layers), scores, graph.steps, total_steps(graph))
+
+    return make
+
+
+@pytest.fixture
+def hand_trace(hand_graph: FixedGraph, make_trace: Callable[..., Trace]) -> Trace:
+    """Two images. Image 0, step 0: all 8 neurons of lif_1; step 1: only (1, 1), channel 1. Image 1 stays silent there.
+
+    lif_2: image 0, step 1: channels 0 and 1; image 1, step 0: channel 2.
+    """
+    first = np.zeros((2, 2, 2, 2, 2), np.uint8)
+    first[0, 0] = 1
+    first[1, 0, 1, 1, 1] = 1
+    second = np.zeros((2, 2, 1, 1, 3), np.uint8)
+    second[1, 0, 0, 0, :2] = 1
+    second[0, 1, 0, 0, 2] = 1
+    return make_trace(hand_graph, 2, spikes={"lif_1": first, "lif_2": second})

@@ -1,0 +1,209 @@
+"""Counts worked out by hand, every node type covered, nothing unknown counted as zero."""
+
+import dataclasses
+from typing import get_args
+
+import numpy as np
+import pytest
+
+from lava_port.energy.activity import Activity, measure
+from lava_port.energy.counts import PER_STEP, AnnCounts, count_node, counts
+from lava_port.graph import FixedConv, FixedDense, FixedGraph, FixedHold, FixedLif, FixedNode, GraphError, find
+from lava_port.reference import run_fixed
+
+ZERO = [[0, 0], [0, 0]]
+
+
+def assert_counts(node, **expected) -> None:
+    """Compare every array of the node; those not named must be zero."""
+    for name in PER_STEP:
+        np.testing.assert_array_equal(getattr(node, name), expected.get(name, ZERO), err_msg=f"{node.name}.{name}")
+
+
+def met_weights(node: FixedConv | FixedDense, spikes: np.ndarray) -> tuple[int, int]:
+    """Count from the outputs' side, (all, non-zero): each output looks at the spikes under its own weights."""
+    if isinstance(node, FixedDense):
+        heard = spikes.reshape(-1, node.weight.shape[1])
+        return int(heard.sum()) * len(node.weight), int((heard @ (node.weight != 0).T.astype(np.int64)).sum())
+    padded = np.pad(spikes.astype(np.int64), (*node.padding, (0, 0)))
+    height, width = node.weight.shape[2:]
+    stored = nonzero = 0
+    for y, x, out in np.ndindex(node.shape):
+        group = out // (len(node.weight) // node.groups)
+        channels = slice(group * node.weight.shape[1], (group + 1) * node.weight.shape[1])
+        top, left = y * node.stride[0], x * node.stride[1]
+        patch = padded[top : top + height, left : left + width, channels].transpose(2, 0, 1)
+        stored += int(patch.sum())
+        nonzero += int(patch[node.weight[out] != 0].sum())
+    return stored, nonzero
+
+
+@pytest.mark.parametrize("seed", range(16))
+def test_what_the_reference_runs_is_counted_as_seen_from_the_outputs(fixed_graph_of, images_of, seed):
+    graph = fixed_graph_of(seed, "threshold")
+    trace = run_fixed(graph, images_of(graph.nodes[0].shape, 2, seed), potentials=True)
+    result = counts(graph, measure(graph, trace))
+    heard = [node for node in graph.nodes if isinstance(node, FixedConv | FixedDense)]
+    for node in heard:
+        if isinstance(find(graph, node.inputs[0]), FixedLif):
+            spikes = trace.layer(node.inputs[0]).spikes
+            expected = np.array([[met_weights(node, image) for image in step] for step in spikes])
+            np.testing.assert_array_equal(result.node(node.name).synops_stored, expected[..., 0])
+            np.testing.assert_array_equal(result.node(node.name).synops_nonzero, expected[..., 1])
+    assert result.membrane_updates is not None
+    assert (result.membrane_updates <= sum(node.updates.sum(axis=0) for node in result.nodes)).all()
+
+
+def test_every_node_has_a_count():
+    base = count_node.dispatch(object)
+    missing = [kind.__name__ for kind in get_args(FixedNode) if count_node.dispatch(kind) is base]
+    assert not missing
+
+
+def test_the_analogue_first_layer_works_once_per_image(hand_graph, hand_trace):
+    result = counts(hand_graph, measure(hand_graph, hand_trace))
+    once = [[50, 50], [0, 0]]
+    assert_counts(result.node("input"))
+    assert_counts(result.node("conv_1"), events=[[16, 16], [0, 0]], macs=once, macs_nonzero=once)
+    assert_counts(result.node("hold_1"))
+    assert result.node("conv_1").macs_each_step == 100
+    assert result.node("conv_1").passes == 1
+    assert result.node("conv_1").ann == AnnCounts(macs=50)
+
+
+def test_spiking_layers_count_accumulations_and_no_multiplication(hand_graph, hand_trace):
+    result = counts(hand_graph, measure(hand_graph, hand_trace))
+    assert_counts(
+        result.node("conv_2"),
+        events=[[8, 0], [1, 0]],
+        synops_stored=[[24, 0], [3, 0]],
+        synops_nonzero=[[23, 0], [2, 0]],
+    )
+    assert_counts(
+        result.node("dense_1"),
+        events=[[0, 1], [2, 0]],
+        synops_stored=[[0, 2], [4, 0]],
+        synops_nonzero=[[0, 2], [3, 0]],
+    )
+    assert result.node("conv_2").ann == AnnCounts(macs=24)
+    assert result.node("dense_1").ann == AnnCounts(macs=6)
+    assert result.node("conv_2").passes == 2
+
+
+def test_a_gate_sums_a_held_current_once_and_any_other_in_every_step(hand_graph, hand_trace):
+    # gate_1: 2 x 2 x 2 elements, 4 hidden units: 2 x 8 MACs a step. gate_2: 1 x 1 x 3 elements, 2 x 12 MACs a step.
+    result = counts(hand_graph, measure(hand_graph, hand_trace))
+    assert_counts(
+        result.node("gate_1"),
+        additions=[[8, 8], [0, 0]],
+        macs=[[16, 16]] * 2,
+        macs_nonzero=[[16, 16]] * 2,
+        multiplies=[[8, 8]] * 2,
+    )
+    assert_counts(
+        result.node("gate_2"),
+        additions=[[3, 3]] * 2,
+        macs=[[24, 24]] * 2,
+        macs_nonzero=[[24, 24]] * 2,
+        multiplies=[[3, 3]] * 2,
+    )
+    assert result.node("gate_1").ann == AnnCounts(macs=16, additions=8, multiplies=8)
+
+
+def test_neurons_are_updated_in_the_window_and_idle_ones_stand_apart(hand_graph, hand_trace):
+    # T = 2 of 5 steps: 3 idle ones.
+    result = counts(hand_graph, measure(hand_graph, hand_trace))
+    assert_counts(result.node("lif_1"), updates=[[8, 8]] * 2, spikes=[[8, 0], [1, 0]])
+    assert_counts(result.node("lif_2"), updates=[[3, 3]] * 2, spikes=[[0, 1], [2, 0]])
+    assert_counts(result.node("readout"), updates=[[2, 2]] * 2)
+    for name, neurons in (("lif_1", 8), ("lif_2", 3), ("readout", 2)):
+        assert result.node(name).neurons == neurons
+        np.testing.assert_array_equal(result.node(name).idle_updates, [3 * neurons] * 2)
+    assert result.node("lif_1").ann == AnnCounts(activations=8)
+    assert result.node("readout").ann == AnnCounts()
+
+
+def test_all_counts_are_64_bit_integers(hand_graph, hand_trace):
+    for node in counts(hand_graph, measure(hand_graph, hand_trace)).nodes:
+        for name in (*PER_STEP, "idle_updates"):
+            assert getattr(node, name).dtype == np.int64
+
+
+def test_an_ann_costs_as_many_macs_as_spikes_everywhere_cost_synops(hand_graph, plain_graph, make_trace):
+    for graph in (hand_graph, plain_graph):
+        result = counts(graph, measure(graph, make_trace(graph, 1, rate=2.0)))
+        for node in result.nodes:
+            if node.synops_stored.any():
+                assert (node.synops_stored == node.ann.macs).all()
+
+
+def test_counts_of_joined_batches_are_those_of_the_batches_side_by_side(plain_graph, make_trace):
+    parts = [measure(plain_graph, make_trace(plain_graph, images, seed=images)) for images in (2, 3)]
+    joined = counts(plain_graph, Activity.join(parts))
+    apart = [counts(plain_graph, part) for part in parts]
+    for node in joined.nodes:
+        for name in PER_STEP:
+            expected = np.concatenate([getattr(part.node(node.name), name) for part in apart], axis=1)
+            np.testing.assert_array_equal(getattr(node, name), expected)
+
+
+def test_a_dense_layer_on_a_current_without_neurons_multiplies_in_every_step(plain_graph, make_trace):
+    # dense_1 takes 36 spikes to 2 values, dense_2 those to 2 again: 4 graded MACs in each of 3 steps.
+    nodes = list(plain_graph.nodes)
+    extra = FixedDense("dense_2", ("dense_1",), (2,), np.array([[2, 0], [2, 2]], np.int16))
+    nodes[5:] = [extra, dataclasses.replace(nodes[5], inputs=("dense_2",))]
+    graph = FixedGraph(tuple(nodes), 3, ("a", "b"))
+    node = counts(graph, measure(graph, make_trace(graph, 1))).node("dense_2")
+    np.testing.assert_array_equal(node.macs, [[4]] * 3)
+    np.testing.assert_array_equal(node.macs_nonzero, [[3]] * 3)
+    np.testing.assert_array_equal(node.events, [[2]] * 3)
+    assert not node.synops_stored.any()
+
+
+def test_a_second_layer_on_the_image_works_once_as_well(plain_graph, make_trace):
+    nodes = list(plain_graph.nodes)
+    extra = FixedConv("conv_2", ("conv_1",), (3, 3, 4), np.full((4, 4, 1, 1), 2, np.int16))
+    nodes[2:3] = [extra, FixedHold("hold_1", ("conv_2",), (3, 3, 4), 0)]
+    graph = FixedGraph(tuple(nodes), 3, ("a", "b"))
+    node = counts(graph, measure(graph, make_trace(graph, 1))).node("conv_2")
+    np.testing.assert_array_equal(node.macs, [[144], [0], [0]])
+    assert node.macs_each_step == 432
+
+
+def test_membrane_updates_are_summed_over_layers_and_missing_without_potentials(hand_graph, hand_trace):
+    assert counts(hand_graph, measure(hand_graph, hand_trace)).membrane_updates is None
+    layers = tuple(
+        dataclasses.replace(layer, potential=np.zeros(layer.spikes.shape, np.int32)) for layer in hand_trace.layers
+    )
+    layers[1].potential[1, 1, 0, 0, 2] = 7
+    result = counts(hand_graph, measure(hand_graph, dataclasses.replace(hand_trace, layers=layers)))
+    np.testing.assert_array_equal(result.membrane_updates, [11, 12])
+
+
+def test_an_unknown_node_is_refused_by_name(plain_graph, make_trace):
+    @dataclasses.dataclass(frozen=True)
+    class Delay:
+        name: str
+        inputs: tuple[str, ...]
+        shape: tuple[int, ...]
+
+    nodes = list(plain_graph.nodes)
+    nodes[2] = Delay("hold_1", ("conv_1",), (3, 3, 4))
+    graph = FixedGraph(tuple(nodes), 3, ("a", "b"))
+    activity = measure(graph, make_trace(graph))
+    with pytest.raises(TypeError, match=r"'hold_1': no counts for Delay; add some with @count_node.register"):
+        counts(graph, activity)
+
+
+def test_the_activity_of_another_network_is_refused(hand_graph, plain_graph, make_trace):
+    with pytest.raises(GraphError, match="the activity is of another network: its layers or their shapes differ"):
+        counts(hand_graph, measure(plain_graph, make_trace(plain_graph)))
+    longer = dataclasses.replace(plain_graph, steps=4)
+    with pytest.raises(GraphError, match="another network: 3 of 5 steps, expected 4 of 6"):
+        counts(longer, measure(plain_graph, make_trace(plain_graph)))
+
+
+def test_asking_for_an_absent_node_lists_those_that_exist(plain_graph, make_trace):
+    result = counts(plain_graph, measure(plain_graph, make_trace(plain_graph)))
+    with pytest.raises(GraphError, match="no counts of a node 'lif_9'; there are input, conv_1, hold_1"):
+        result.node("lif_9")

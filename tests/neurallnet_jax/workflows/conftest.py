@@ -1,0 +1,121 @@
+"""A small run from drawn weights to joules, as a report is given it; the network is not trained."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from lava_port import graph, lower, passes, quantise, reference, trace
+from lava_port.energy import activity, counts, estimate, profiles
+from lava_port.energy.estimate import EnergyReport
+from lava_port.quantise import LayerRounding
+from neurallnet_jax import spec
+from neurallnet_jax.images import synthetic
+from neurallnet_jax.metrics import intervals, scores
+from neurallnet_jax.training.loop import EpochRecord
+from neurallnet_jax.workflows import report
+from neurallnet_jax.workflows.page import Card
+
+SIZE = (32, 32)
+
+
+def small_network() -> spec.Network:
+    return spec.neurallnet(widths=(8, 16), image_size=SIZE, steps=4, attention=spec.SqueezeExcite(delay=2))
+
+
+def drawn_weights(network: spec.Network) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(5)
+    weights = {}
+    for name, shape in lower.weight_shapes(network).items():
+        fan_in = int(np.prod(shape[:-1])) or 1
+        kernel = name.endswith("kernel")
+        drawn = rng.normal(0, 1.5 / np.sqrt(fan_in), shape) if kernel else rng.uniform(0.3, 0.8, shape)
+        weights[name] = np.asarray(drawn, np.float32)
+    return weights
+
+
+@pytest.fixture(scope="session")
+def images() -> tuple[np.ndarray, np.ndarray]:
+    return synthetic.dataset(2, 0, SIZE)
+
+
+@pytest.fixture(scope="session")
+def ported() -> tuple[graph.FixedGraph, tuple[LayerRounding, ...]]:
+    network = small_network()
+    lowered = lower.lower(network, drawn_weights(network), offset=(128,) * 3, scale=64.0, classes=synthetic.CLASSES)
+    return quantise.quantise(passes.fold(lowered))
+
+
+@pytest.fixture(scope="session")
+def run(ported: tuple[graph.FixedGraph, object], images: tuple[np.ndarray, np.ndarray]) -> trace.Trace:
+    return reference.run_fixed(ported[0], images[0])
+
+
+@pytest.fixture(scope="session")
+def energy(ported: tuple[graph.FixedGraph, object], run: trace.Trace) -> EnergyReport:
+    counted = counts.counts(ported[0], activity.measure(ported[0], run))
+    return estimate.estimate(ported[0], counted, profiles.select())
+
+
+@pytest.fixture(scope="session")
+def epochs() -> tuple[EpochRecord, ...]:
+    rng = np.random.default_rng(1)
+    return tuple(
+        EpochRecord(
+            epoch=epoch,
+            step=6 * epoch,
+            loss=1.4 * 0.85**epoch,
+            accuracy=1 - 0.7 * 0.8**epoch,
+            rates={"lif_1": 0.12 + 0.01 * float(rng.random()), "lif_2": 0.0 if epoch == 1 else 0.05},
+            validation=1 - 0.75 * 0.8**epoch,
+            validation_loss=1.5 * 0.87**epoch,
+            best=epoch <= 7,
+            images_per_second=400.0,
+            warnings=("layer 'lif_2' is silent: 0.00000 spikes per neuron and step",) if epoch == 1 else (),
+        )
+        for epoch in range(1, 9)
+    )
+
+
+@pytest.fixture(scope="session")
+def content_of(
+    ported: tuple[graph.FixedGraph, tuple[LayerRounding, ...]],
+    images: tuple[np.ndarray, np.ndarray],
+    run: trace.Trace,
+    energy: EnergyReport,
+    epochs: tuple[EpochRecord, ...],
+) -> Callable[..., report.ReportContent]:
+    """Return a function that makes a whole report; keywords replace parts of it, `classes` everywhere at once."""
+    pixels, labels = images
+
+    def make(classes: tuple[str, ...] = synthetic.CLASSES, **parts: object) -> report.ReportContent:
+        rng = np.random.default_rng(2)
+        truth = np.tile(np.arange(4), 20)
+        logits = 2.5 * np.eye(4)[truth] + rng.normal(0, 1, (80, 4))
+        probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+        sampled = probabilities[: len(pixels)]
+        whole: dict[str, object] = {
+            "title": "From a drawn smear to spikes and joules",
+            "subtitle": "A network trained in a minute, run as integers in three programs, and priced.",
+            "command": "neurallnet demo --out demo",
+            "data": "The images are synthetic: a program drew them, they show no patient.",
+            "facts": (("neurallnet-jax", "0.1.0"), ("jax", "0.10.2"), ("Processor", "2 cores, x86_64")),
+            "classes": classes,
+            "samples": report.Samples(pixels, labels, sampled.argmax(axis=1), sampled),
+            "scores": scores.score(truth, probabilities, classes),
+            "intervals": intervals.bootstrap(truth, probabilities, np.arange(80), draws=50),
+            "epochs": epochs,
+            "layers": (
+                report.LayerFigures("lif_1", (16, 16, 8), 312, 1234.5, 0.15, 8),
+                report.LayerFigures("readout", (4,), 68, None, None, 8),
+            ),
+            "parity": (report.Parity("NumPy reference", "Lava", len(pixels), trace.compare(run, run)),),
+            "rounding": ported[1],
+            "trace": run,
+            "energy": energy,
+            "headline": (Card("Time", "131 s", "from the first drawn cell to this page"),),
+            "notes": ("The network was trained for 8 epochs.",),
+        }
+        return report.ReportContent(**{**whole, **parts})  # type: ignore[arg-type]
+
+    return make
