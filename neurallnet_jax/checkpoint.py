@@ -114,10 +114,10 @@ def save(checkpoint: Checkpoint, folder: Path) -> Path:
         "classes": list(checkpoint.classes),
         "provenance": dict(checkpoint.provenance),
         "temperature": checkpoint.temperature,
-        "sha256": _digest(arrays),
     }
+    text = json.dumps(header)
     path = folder / FILE_NAME
-    write_atomically(path, to_bytes(arrays, metadata={"checkpoint": json.dumps(header)}))
+    write_atomically(path, to_bytes(arrays, metadata={"checkpoint": text, "sha256": _digest(arrays, text)}))
     return path
 
 
@@ -133,19 +133,20 @@ def load(run: str | Path) -> Checkpoint:
     path = locate(run)
     try:
         with safe_open(str(path), framework="numpy") as file:
-            header = json.loads((file.metadata() or {}).get("checkpoint", "null"))
+            metadata = file.metadata() or {}
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-    except (SafetensorError, OSError, json.JSONDecodeError) as error:
-        raise ValueError(f"{path}: cannot be read as a checkpoint ({error}); train it again") from None
-    if not isinstance(header, dict):
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"{path}: cannot be read as a checkpoint ({error}); copy or train it again") from None
+    if "checkpoint" not in metadata:
         raise ValueError(f"{path}: holds tensors but no checkpoint; it was written by something else")
+    if metadata.get("sha256") != _digest(arrays, metadata["checkpoint"]):
+        raise ValueError(f"{path}: its bytes do not match its digest; the file is damaged, copy or train it again")
+    header = json.loads(metadata["checkpoint"])
     version = header.get("format_version")
     if version != FORMAT_VERSION:
         raise ValueError(
             f"{path}: format version {version}, this release reads {FORMAT_VERSION}; upgrade neurallnet-jax"
         )
-    if header["sha256"] != _digest(arrays):
-        raise ValueError(f"{path}: its bytes do not match its digest; the file is damaged, copy or train it again")
     try:
         hashes = {field: unpack_hashes(arrays.pop(field)) for field in _HASHES}
         return Checkpoint(
@@ -190,7 +191,7 @@ def is_run(argument: str) -> bool:
 def digest(checkpoint: Checkpoint) -> str:
     """Return the SHA-256 (hexadecimal) of a checkpoint's weights and spec."""
     body = json.dumps(spec.network_to_json(checkpoint.spec), sort_keys=True)
-    return hashlib.sha256((body + _digest(checkpoint.weights)).encode()).hexdigest()
+    return _digest(checkpoint.weights, body)
 
 
 def layer_sizes(checkpoint: Checkpoint) -> tuple[LayerSize, ...]:
@@ -244,8 +245,8 @@ def write_atomically(path: Path, data: bytes) -> None:
         ) from None
 
 
-def _digest(arrays: Mapping[str, np.ndarray]) -> str:
-    sha = hashlib.sha256()
+def _digest(arrays: Mapping[str, np.ndarray], text: str) -> str:
+    sha = hashlib.sha256(f"{text};".encode())
     for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name])
         sha.update(f"{name} {array.dtype} {array.shape};".encode())

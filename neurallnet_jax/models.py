@@ -6,6 +6,7 @@ Knows how to run a model; knows neither how to train one nor files.
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol, TypeAlias
 
 import jax
@@ -78,24 +79,7 @@ def create(
     """
     if len(classes) != network.classes:
         raise ValueError(f"{len(classes)} class names for a network of {network.classes} classes")
-    model = Model(network)
-
-    def encoded(pixels: Array, key: Array) -> Array:
-        return encoding.encode(network.encoding, pixels, preprocessing, key, steps=network.steps)
-
-    def apply(variables: Variables, pixels: Array, key: Array) -> Output:
-        return model.apply(variables, encoded(pixels.astype(jnp.float32), key))  # pyright: ignore[reportReturnType]
-
-    def train(variables: Variables, pixels: Array, key: Array) -> tuple[Output, Any]:
-        inputs = encoded(pixels.astype(jnp.float32), key)
-        output, updates = model.apply(variables, inputs, train=True, mutable=["batch_stats"])
-        return output, updates.get("batch_stats", {})  # pyright: ignore[reportAttributeAccessIssue]
-
-    time = 1 if network.encoding == "direct" else network.steps
-    inputs = jnp.zeros((time, 1, *network.image_size, network.channels))
-    variables = jax.jit(model.init)(key, inputs)
-    variables = {"params": variables["params"], "batch_stats": variables.get("batch_stats", {})}
-    return Classifier(network, preprocessing, classes, variables, apply, train)
+    return _classifier(network, classes, preprocessing, _initial(network, key))
 
 
 def from_checkpoint(saved: checkpoints.Checkpoint) -> Classifier:
@@ -104,8 +88,9 @@ def from_checkpoint(saved: checkpoints.Checkpoint) -> Classifier:
     Raises:
         ValueError: The weights do not fit the spec; the message names the first that does not.
     """
-    empty = create(saved.spec, saved.classes, preprocessing=saved.preprocessing, key=jax.random.key(0))
-    return with_weights(empty, saved.weights)
+    # Shapes alone, because drawing initial weights takes seconds to compile.
+    shapes = jax.eval_shape(partial(_initial, saved.spec), jax.random.key(0))
+    return with_weights(_classifier(saved.spec, saved.classes, saved.preprocessing, shapes), saved.weights)
 
 
 def with_weights(classifier: Classifier, weights: Mapping[str, np.ndarray]) -> Classifier:
@@ -114,7 +99,7 @@ def with_weights(classifier: Classifier, weights: Mapping[str, np.ndarray]) -> C
     Raises:
         ValueError: A weight is missing, unknown or of another shape.
     """
-    expected = to_weights(classifier.variables)
+    expected = traverse_util.flatten_dict(classifier.variables, sep="/")
     for name in sorted(set(expected) | set(weights)):
         if name not in weights:
             raise ValueError(f"weight {name!r} is missing; the checkpoint does not fit its spec")
@@ -186,3 +171,30 @@ def make_predict(classifier: Classifier) -> Predict:
         return logits
 
     return predict
+
+
+@partial(jax.jit, static_argnums=0)
+def _initial(network: spec.Network, key: Array) -> Variables:
+    time = 1 if network.encoding == "direct" else network.steps
+    variables = Model(network).init(key, jnp.zeros((time, 1, *network.image_size, network.channels)))
+    return {"params": variables["params"], "batch_stats": variables.get("batch_stats", {})}
+
+
+def _classifier(
+    network: spec.Network, classes: tuple[str, ...], preprocessing: checkpoints.Preprocessing, variables: Variables
+) -> Classifier:
+    model = Model(network)
+
+    def encoded(pixels: Array, key: Array) -> Array:
+        return encoding.encode(
+            network.encoding, jnp.asarray(pixels, jnp.float32), preprocessing, key, steps=network.steps
+        )
+
+    def apply(variables: Variables, pixels: Array, key: Array) -> Output:
+        return model.apply(variables, encoded(pixels, key))  # pyright: ignore[reportReturnType]
+
+    def train(variables: Variables, pixels: Array, key: Array) -> tuple[Output, Any]:
+        output, updates = model.apply(variables, encoded(pixels, key), train=True, mutable=["batch_stats"])
+        return output, updates.get("batch_stats", {})  # pyright: ignore[reportAttributeAccessIssue]
+
+    return Classifier(network, preprocessing, classes, variables, apply, train)

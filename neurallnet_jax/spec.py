@@ -347,17 +347,26 @@ def validate(network: Network) -> None:
         raise ValueError("a network ends with a Readout")
     for name, layer in named_layers(network):
         _validate_layer(layer, name, network.steps)
-    for (_, before), (name, layer) in zip(
-        list(named_layers(network))[:-1], list(named_layers(network))[1:], strict=True
-    ):
-        current = isinstance(before, Conv | Dense | BatchNorm | AveragePool)
-        if isinstance(layer, BatchNorm | SqueezeExcite | AveragePool) and not current:
-            raise ValueError(f"layer '{name}': gates or scales a current, but follows {type(before).__name__}")
-        if isinstance(layer, Readout) and not isinstance(before, Dense):
-            raise ValueError(f"layer '{name}': reads a dense layer, but follows {type(before).__name__}")
-        if isinstance(before, SqueezeExcite) and not isinstance(layer, Lif | Relu):
-            raise ValueError(f"layer '{name}': an attention gate acts on a neuron; {type(layer).__name__} follows it")
+    before = None
+    for name, layer in named_layers(network):
+        _validate_order(before, layer, name)
+        before = layer
     shapes(network)
+
+
+def _validate_order(before: LayerSpec | None, layer: LayerSpec, name: str) -> None:
+    source = "the image" if before is None else type(before).__name__
+    current = isinstance(before, Conv | Dense | BatchNorm | AveragePool)
+    if isinstance(layer, BatchNorm | SqueezeExcite | AveragePool) and not current:
+        raise ValueError(f"layer '{name}': gates or scales a current, but follows {source}")
+    if isinstance(layer, Conv | Dense | GlobalAverage) and current:
+        raise ValueError(f"layer '{name}': hears spikes or the image, but follows {source}; put neurons between the two")
+    if isinstance(layer, Readout) and not isinstance(before, Dense):
+        raise ValueError(f"layer '{name}': reads a dense layer, but follows {source}")
+    if isinstance(before, SqueezeExcite) and not isinstance(layer, Lif | Relu):
+        raise ValueError(f"layer '{name}': an attention gate acts on a neuron; {type(layer).__name__} follows it")
+    if isinstance(before, Readout):
+        raise ValueError(f"layer '{name}': follows the read-out, which is the last layer")
 
 
 def _validate_layer(layer: LayerSpec, name: str, steps: int) -> None:
@@ -367,7 +376,7 @@ def _validate_layer(layer: LayerSpec, name: str, steps: int) -> None:
 
     match layer:
         case Conv():
-            need(layer.features >= 1 and min(layer.kernel) >= 1 and min(layer.stride) >= 1, f"bad sizes in {layer}")
+            need(min(layer.features, layer.groups, *layer.kernel, *layer.stride) >= 1, f"bad sizes in {layer}")
             need(
                 all(before == after >= 0 for before, after in layer.padding),
                 f"padding {layer.padding} is not symmetric; Lava pads both sides alike",

@@ -74,7 +74,7 @@ def _serve(folder: Path, options: dict[str, Any], guard: Guard) -> None:
     _tame_lava(guard, options["segments"])
     network = _build(load_graph(folder), stock_conv=options["stock_conv"])
     guard.watch([actor.sentinel for actor in network.source.runtime._messaging_infrastructure.actors])
-    guard.report(event="built", seconds=time.perf_counter() - start, versions=_versions(), jax="jax" in sys.modules)
+    guard.report(event="built", seconds=time.perf_counter() - start, versions=_versions())
     for line in sys.stdin:
         request = json.loads(line)
         images = np.load(folder / request["images"], allow_pickle=False)

@@ -39,9 +39,7 @@ def run(args: argparse.Namespace) -> int:
     began = time.perf_counter()
     out = args.out or _free_folder()
     command = "neurallnet demo" + (f" --seed {args.seed}" if args.seed else "")
-    found = demo.run(
-        out, seed=args.seed, command=command, watching=BarWatcher(), steps=output.progress, clock=time.perf_counter
-    )
+    found = demo.run(out, seed=args.seed, command=command, watching=BarWatcher(), steps=output.progress)
     seconds = time.perf_counter() - began
     tables.show_scores(found.evaluation, title="drawn smears kept apart for the test")
     tables.show_activity(found.activity)

@@ -54,9 +54,7 @@ def run(args: argparse.Namespace) -> int:
     started = time.perf_counter()
     command = f"neurallnet train {shlex.join(_words(args))}"
     with BarWatcher() as watcher:
-        result = runs.train(
-            request, args.out, resume=args.resume, command=command, watcher=watcher, clock=time.perf_counter
-        )
+        result = runs.train(request, args.out, resume=args.resume, command=command, watcher=watcher)
     seconds = time.perf_counter() - started
     out = console()
     finished = result.checkpoint is not None

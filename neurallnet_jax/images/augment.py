@@ -3,8 +3,6 @@
 Knows arrays and keys; knows neither files, nor labels, nor models.
 """
 
-import math
-from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 import jax
@@ -12,7 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Shaped
 
-__all__ = ["NONE", "STAINS", "Augmentation", "Draws", "apply", "augment", "draw"]
+from neurallnet_jax.config import Augmentation
+
+__all__ = ["STAINS", "Draws", "apply", "augment", "draw"]
 
 Images: TypeAlias = Shaped[Array | np.ndarray, "batch height width 3"]
 
@@ -24,53 +24,6 @@ STAINS = np.array([_BLUE, _EOSIN, np.cross(_BLUE, _EOSIN) / np.linalg.norm(np.cr
 The first two are the Giemsa vectors of G. Landini's Colour Deconvolution plugin for ImageJ, the third is perpendicular
 to both; the space is that of Ruifrok & Johnston (2001), Anal. Quant. Cytol. Histol. 23(4):291-299.
 """
-
-
-@dataclass(frozen=True)
-class Augmentation:
-    """Strengths of the transforms; hashable, so that it can be static under jit. The defaults suit blood smears.
-
-    Attributes:
-        flip: Mirror along height and width, each with probability 1/2.
-        quarter_turns: Turn by 0, 90, 180 or 270 degrees; with `flip` the eight symmetries of the square, each equally
-            likely. Needs square images.
-        shift: Largest shift along each axis, fraction of the image's extent.
-        scale: Least and largest magnification about the centre.
-        gain: Each channel is multiplied by 1 - gain to 1 + gain.
-        offset: To each channel -offset to +offset is added, fraction of full scale (255).
-        stain: The amount of each stain is multiplied by 1 - stain to 1 + stain, then -stain to +stain is added, in
-            optical density (natural logarithm). 0.05 is the light and 0.2 the strong setting of Tellez et al. (2019),
-            Med. Image Anal. 58:101544.
-
-    Raises:
-        ValueError: A strength is out of range; the message names it.
-    """
-
-    flip: bool = True
-    quarter_turns: bool = True
-    shift: float = 0.04
-    scale: tuple[float, float] = (0.95, 1.05)
-    gain: float = 0.15
-    offset: float = 0.06
-    stain: float = 0.05
-
-    def __post_init__(self) -> None:
-        for name in ("shift", "gain", "offset", "stain"):
-            value = getattr(self, name)
-            if not 0 <= value < 1:
-                raise ValueError(f"augmentation '{name}' is {value}; expected 0 <= {name} < 1, where 0 switches it off")
-        low, high = self.scale
-        if not (0 < low <= high and math.isfinite(high)):
-            raise ValueError(f"augmentation 'scale' is {self.scale}; expected 0 < low <= high, where (1, 1) is off")
-
-    @property
-    def resamples(self) -> bool:
-        """Whether pixels are interpolated, not merely moved and recoloured."""
-        return self.shift > 0 or self.scale != (1, 1)
-
-
-NONE = Augmentation(flip=False, quarter_turns=False, shift=0.0, scale=(1.0, 1.0), gain=0.0, offset=0.0, stain=0.0)
-"""Leaves every image as it is."""
 
 
 class Draws(NamedTuple):
@@ -183,7 +136,7 @@ def augment(key: Array, images: Images, settings: Augmentation) -> Float[Array, 
     Args:
         key: PRNG key; the same key gives the same images.
         images: Grey levels 0..255 of any dtype.
-        settings: Strengths; `NONE` returns the images as float32.
+        settings: Strengths; `config.NO_AUGMENTATION` returns the images as float32.
 
     Returns:
         Grey levels 0..255.

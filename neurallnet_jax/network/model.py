@@ -7,7 +7,7 @@ computed once, not T times. Time is folded into the batch for everything statele
 
 import math
 from functools import singledispatch
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -72,7 +72,7 @@ class Model(nn.Module):
 
 
 @singledispatch
-def run_layer(layer: spec.LayerSpec, signal: Signal, *, name: str, steps: int, train: bool) -> Signal:
+def run_layer(layer: Any, signal: Signal, *, name: str, steps: int, train: bool) -> Signal:
     """Run one layer inside a compact Flax module and return its signal.
 
     Raises:

@@ -7,6 +7,7 @@ from types import TracebackType
 
 from tensorboardX import SummaryWriter
 
+from neurallnet_jax.checkpoint import write_atomically
 from neurallnet_jax.training.loop import EpochRecord
 
 __all__ = ["LOG_NAME", "EpochLog", "read"]
@@ -25,8 +26,8 @@ class EpochLog:
     def __init__(self, folder: Path, *, keep: int) -> None:
         self._path = folder / LOG_NAME
         kept = [line for line in _lines(self._path) if json.loads(line)["epoch"] <= keep]
-        self._path.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
-        self._writer = SummaryWriter(str(folder / "tensorboard"))
+        write_atomically(self._path, "".join(f"{line}\n" for line in kept).encode())
+        self._writer = SummaryWriter(str(folder / "tensorboard"), purge_step=keep + 1)
 
     def __enter__(self) -> "EpochLog":
         return self

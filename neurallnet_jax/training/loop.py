@@ -261,11 +261,11 @@ def fit(
             done += 1
             _refuse_nan(metrics, done, settings, layers)
             heard.append(metrics)
-            since = since or progress.clock()
+            since = progress.clock() if since is None else since
             progress.step(epoch + 1, done, per_epoch, metrics)
             if progress.should_stop() and done % per_epoch:
                 return Fitted(best, state, finished=False)
-        seconds = progress.clock() - since if since else 0.0
+        seconds = progress.clock() - since if since is not None else 0.0
         score, loss = evaluate(state.averaged)
         better = score is None or loss is None or (score, -loss) > (best.score, -best.loss)
         if better:

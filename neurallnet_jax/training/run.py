@@ -10,6 +10,7 @@ checkpoint.safetensors  the trained model, once the training has ended
 import dataclasses
 import json
 import platform
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,7 +47,8 @@ class Request:
         split: `contiguous`, `blocks`, `random`, `all`, or the path of a manifest.
         fold: Fold of the split.
         seed: Decides initial weights, order and augmentation (and the `random` split).
-        source: RUN to begin from, or None.
+        source: RUN whose weights to begin with, or None; they must fit the network. Where the classes differ, the last
+            dense layer begins anew.
         on_bad_image: Whether a file that is no image is skipped or stops the training.
     """
 
@@ -106,7 +108,7 @@ def train(
     resume: bool = False,
     command: str = "",
     watcher: Watcher | None = None,
-    clock: Callable[[], float],
+    clock: Callable[[], float] = time.perf_counter,
 ) -> Result:
     """Train, and leave a RUN.
 
@@ -122,10 +124,12 @@ def train(
         ValueError: Bad input; the message says what, where and what to do.
     """
     watcher = watcher or Watcher()
-    if not resume and (out / RUN_NAME).exists():
+    if not resume and any((out / name).exists() for name in (RUN_NAME, STATES_NAME, checkpoints.FILE_NAME)):
         raise ValueError(f"{out}: holds a RUN already; add --resume to go on with it, or name another folder")
     if resume and begun(out) != request:
         raise ValueError(f"{out}: was begun with other settings; resume with the same, or train into another folder")
+    if resume and (out / checkpoints.FILE_NAME).exists():
+        return _ended(checkpoints.load(out))
     dataset = folder.open_folder(
         Path(request.data),
         request.network.image_size,
@@ -160,12 +164,16 @@ def begun(out: Path) -> Request:
         raise ValueError(f"{out}: no RUN to resume ({RUN_NAME} is missing); train without --resume") from None
     except (OSError, json.JSONDecodeError) as error:
         raise ValueError(f"{path}: cannot be read ({error}); train into another folder") from None
-    if data.get("format_version") != FORMAT_VERSION:
-        raise ValueError(f"{path}: format version {data.get('format_version')}, this release reads {FORMAT_VERSION}")
-    fields = dict(data["request"])
-    fields["network"] = spec.network_from_json(fields["network"])
-    fields["training"] = config.training_from_json(fields["training"])
-    return Request(**fields)
+    if not isinstance(data, dict) or data.get("format_version") != FORMAT_VERSION:
+        found = data.get("format_version") if isinstance(data, dict) else None
+        raise ValueError(f"{path}: format version {found}, this release reads {FORMAT_VERSION}")
+    try:
+        fields = dict(data["request"])
+        fields["network"] = spec.network_from_json(fields["network"])
+        fields["training"] = config.training_from_json(fields["training"])
+        return Request(**fields)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: does not say what was asked for ({error}); train into another folder") from None
 
 
 def _train(
@@ -181,8 +189,8 @@ def _train(
     started = clock()
     parts = {part: splits.indices(split, part) for part in ("train", "validation", "test")}
     data = loop.TrainingData(dataset.pixels, dataset.labels, parts["train"], parts["validation"])
-    classifier, seen_before = _classifier(request, dataset, parts["train"])
     steps_per_epoch = loop.steps_per_epoch(data, request.training)
+    classifier, seen_before = _classifier(request, dataset, parts["train"])
     with StateStore(out / STATES_NAME) as store:
         first = loop.begin(classifier, request.training, steps_per_epoch)
         resumed = store.restore(first) if store.latest is not None else first
@@ -217,6 +225,17 @@ def _train(
     return dataclasses.replace(result, checkpoint=saved)
 
 
+def _ended(saved: checkpoints.Checkpoint) -> Result:
+    record = saved.provenance
+    return Result(
+        checkpoint=saved,
+        best_epoch=record["best_epoch"],
+        validation=record["validation_balanced_accuracy"],
+        test=record["split"]["test"],
+        step=record["steps"],
+    )
+
+
 class _Recorder:
     """Passes on what the loop tells to the watcher, the log and the store of states."""
 
@@ -241,13 +260,12 @@ def _classifier(
 ) -> tuple[models.Classifier, tuple[str, ...]]:
     """Return where training begins, and the hashes of images that its weights have seen before."""
     key = jax.random.key(request.seed)
+    network = spec.with_classes(request.network, len(dataset.classes))
     if request.source is None:
         mean = np.asarray(dataset.pixels[train]).reshape(-1, dataset.pixels.shape[-1]).mean(axis=0)
         preprocessing = checkpoints.Preprocessing(offset=tuple(round(value) for value in mean.tolist()))
-        network = spec.with_classes(request.network, len(dataset.classes))
         return models.create(network, dataset.classes, preprocessing=preprocessing, key=key), ()
     source = checkpoints.load(request.source)
-    network = spec.with_classes(source.spec, len(dataset.classes))
     fresh = models.create(network, dataset.classes, preprocessing=source.preprocessing, key=key)
     weights = models.to_weights(fresh.variables)
     same_classes = source.classes == dataset.classes
@@ -291,6 +309,7 @@ def _provenance(
         "seed": request.seed,
         "training": config.training_to_json(request.training),
         "source": request.source,
+        "steps": result.step,
         "best_epoch": result.best_epoch,
         "validation_balanced_accuracy": result.validation,
         "seconds": round(seconds, 1),

@@ -80,7 +80,6 @@ def run(
     command: str = "neurallnet demo",
     watching: AbstractContextManager[runs.Watcher] | None = None,
     steps: Steps = lambda name: nullcontext(lambda done, total: None),
-    clock: Callable[[], float],
 ) -> Demo:
     """Run the chain and leave smears, RUN, PORT and report in `out`.
 
@@ -90,7 +89,6 @@ def run(
         command: The command line, for the report.
         watching: Who watches the training.
         steps: Who is told of the other steps.
-        clock: Source of time, seconds.
 
     Raises:
         ValueError: `out` holds something already.
@@ -104,7 +102,7 @@ def run(
         )
     with watching or nullcontext(runs.Watcher()) as watcher:
         request = runs.Request(str(out / "smears"), chosen.network, chosen.training, split=_SPLIT, seed=seed)
-        trained = runs.train(request, out / "run", command=command, watcher=watcher, clock=clock).checkpoint
+        trained = runs.train(request, out / "run", command=command, watcher=watcher).checkpoint
     if trained is None:
         raise KeyboardInterrupt
     dataset = folder.open_folder(out / "smears", trained.spec.image_size, classes=trained.classes)

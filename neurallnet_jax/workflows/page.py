@@ -51,7 +51,7 @@ class Link:
     @property
     def address(self) -> str:
         """The address of the resolver."""
-        return f"https://doi.org/{urllib.parse.quote(self.doi)}"
+        return f"https://doi.org/{urllib.parse.quote(self.doi, errors='replace')}"
 
 
 Cell: TypeAlias = str | Link

@@ -121,7 +121,8 @@ def _spikes_card(layers: Sequence[LayerFigures] | Missing) -> Card:
     neurons = sum(int(np.prod(layer.shape)) for layer in spiking)
     spikes = sum(layer.spikes or 0.0 for layer in spiking)
     parameters = sum(layer.parameters for layer in layers)
-    detail = f"from {neurons:,} neurons, mean of {report_sections.images(spiking[0].images)}; {parameters:,} trained parameters"
+    mean = f"mean of {report_sections.images(spiking[0].images)}"
+    detail = f"from {neurons:,} neurons, {mean}; {parameters:,} trained parameters"
     return Card(label, wording.number(spikes), detail)
 
 

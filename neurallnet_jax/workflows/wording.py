@@ -6,7 +6,7 @@ Knows neither pictures nor pages.
 import math
 import unicodedata
 
-__all__ = ["NOTHING", "NO_BREAK", "count", "interval", "number", "percent", "printable", "shorten", "si", "si_prefix"]
+__all__ = ["NOTHING", "NO_BREAK", "interval", "number", "percent", "printable", "shorten", "si", "si_prefix"]
 
 NOTHING = "–"
 """Stands where a value is not defined."""
@@ -37,11 +37,6 @@ def number(value: float | None, digits: int = 3) -> str:
     rounded = round(value, digits - 1 - math.floor(math.log10(abs(value))))
     decimals = max(0, digits - 1 - math.floor(math.log10(abs(rounded))))
     return f"{value:,.{decimals}f}"
-
-
-def count(value: float | None) -> str:
-    """Return a number of things: whole ones in full, means with three significant digits."""
-    return f"{value:,}" if isinstance(value, int) else number(value)
 
 
 def percent(share: float | None, digits: int = 3) -> str:

@@ -108,20 +108,22 @@ def exact(whole):
     kernel = 2 * np.random.default_rng(0).integers(-127, 128, conv.kernel.shape)
     kernel.reshape(len(kernel), -1)[:, 0] = 254
     new = {
-        "conv_1": dataclasses.replace(conv, kernel=kernel / 64.0),
-        "lif_1": dataclasses.replace(lif, v_threshold=4.0),
+        "conv_1": dataclasses.replace(conv, kernel=kernel / 512.0),
+        "lif_1": dataclasses.replace(lif, v_threshold=0.5),
     }
     return dataclasses.replace(whole, nodes=tuple(new.get(node.name, node) for node in whole.nodes))
 
 
 @pytest.mark.parametrize("name", ["gated", "delayed"])
-def test_a_gate_errs_by_two_steps_of_256_at_most(networks, lowered, images_of, name):
+def test_a_gate_errs_by_less_than_one_step_of_256_and_never_by_three(networks, lowered, images_of, name):
     for seed in range(4):
         folded = exact(passes.fold(lowered(networks[name], seed)))
         images = images_of(folded.nodes[0].shape, 8, seed)
         fixed, _ = quantise.quantise(folded)
         whole, rounded = reference.run_float(folded, images).layers[0], reference.run_fixed(fixed, images).layers[0]
-        assert np.abs(256 * whole.gate - rounded.gate).max() <= 2
+        error = 256 * whole.gate - rounded.gate
+        assert np.sqrt((error**2).mean()) < 1
+        assert np.abs(error).max() < 3
         assert whole.gate.std() > 0.02
 
 

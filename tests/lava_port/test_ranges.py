@@ -43,7 +43,7 @@ def test_the_potential_bound_is_reached_by_neurons_that_are_driven_hardest():
     one = np.array([10])
     bound = ranges.potential_bound(-one, one * 0, one * 100, one * 0, du=4095, dv=2048, steps=3)
     assert bound.tolist() == [1120]
-    bound = ranges.potential_bound(one * 0, one, one * 10, one * 0, du=4095, dv=2048, steps=3)
+    bound = ranges.potential_bound(one * 0, one, one, one * 0, du=4095, dv=2048, steps=3)
     assert bound.tolist() == [320 + 640]
 
 

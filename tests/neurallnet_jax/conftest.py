@@ -11,9 +11,11 @@ install_import_hook(CHECKED, "beartype.beartype")
 
 import jax  # noqa: E402
 import numpy as np  # noqa: E402
+from flax import traverse_util  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
-from neurallnet_jax import models  # noqa: E402
+from neurallnet_jax import checkpoint, models, spec  # noqa: E402
+from neurallnet_jax.network.model import Model  # noqa: E402
 
 # The first example of a test pays for compiling.
 settings.register_profile("compiles", deadline=None)
@@ -27,23 +29,39 @@ def no_rank_promotion() -> Iterator[None]:
         yield
 
 
-def draw_weights(variables: models.Variables, seed: int) -> dict[str, np.ndarray]:
-    """Return weights by name, lively enough that most layers spike, most gates move and no statistic is at rest."""
+def draw_classifier(
+    network: spec.Network, classes: tuple[str, ...], seed: int, preprocessing: checkpoint.Preprocessing
+) -> models.Classifier:
+    """Return a classifier so lively that most layers spike, most gates move and no statistic is at its start."""
     rng = np.random.default_rng(seed)
-    drawn = {}
-    for name, start in models.to_weights(variables).items():
+    inputs = jax.ShapeDtypeStruct((1, 1, *network.image_size, network.channels), np.float32)
+    start = jax.eval_shape(Model(network).init, jax.random.key(0), inputs)
+    weights = {}
+    for name, leaf in traverse_util.flatten_dict(start, sep="/").items():
         kind, last = name.split("/")[0], name.split("/")[-1]
         if last in ("scale", "var"):
-            drawn[name] = rng.uniform(0.5, 1.5, start.shape)
+            drawn = rng.uniform(0.5, 1.5, leaf.shape)
         elif last.endswith("kernel"):
-            drawn[name] = rng.normal(0, 1.5 / np.sqrt(np.prod(start.shape[:-1])), start.shape)
+            drawn = rng.normal(0, 1.5 / np.sqrt(np.prod(leaf.shape[:-1])), leaf.shape)
         elif last in ("initial", "excite_bias"):
-            drawn[name] = rng.normal(0.5, 1.0, start.shape)
+            drawn = rng.normal(0.5, 1.0, leaf.shape)
         else:
-            drawn[name] = rng.normal(0.2 if kind == "params" else 0, 0.3, start.shape)
-    return {name: np.asarray(array, np.float32) for name, array in drawn.items()}
+            drawn = rng.normal(0.2 if kind == "params" else 0, 0.3, leaf.shape)
+        weights[name] = np.asarray(drawn, np.float32)
+    return models.from_checkpoint(checkpoint.Checkpoint(network, weights, preprocessing, classes))
 
 
 @pytest.fixture(scope="session")
-def weights_like() -> Callable[[models.Variables, int], dict[str, np.ndarray]]:
-    return draw_weights
+def classifier_of() -> Callable[..., models.Classifier]:
+    """Return a function of network, class names, seed and preprocessing."""
+
+    def classifier(
+        network: spec.Network,
+        classes: tuple[str, ...],
+        *,
+        seed: int = 5,
+        preprocessing: checkpoint.Preprocessing = checkpoint.Preprocessing(),
+    ) -> models.Classifier:
+        return draw_classifier(network, classes, seed, preprocessing)
+
+    return classifier

@@ -160,6 +160,16 @@ def test_a_dense_layer_on_a_current_without_neurons_multiplies_in_every_step(pla
     assert not node.synops_stored.any()
 
 
+def test_a_dense_layer_on_a_held_current_multiplies_in_every_step(plain_graph, make_trace):
+    nodes = list(plain_graph.nodes)
+    extra = FixedDense("dense_0", ("hold_1",), (4,), np.full((4, 4), 2, np.int16), shared=True)
+    nodes[3:4] = [extra, dataclasses.replace(nodes[3], inputs=("dense_0",), shape=(4,))]
+    nodes[5] = dataclasses.replace(nodes[5], weight=np.full((2, 4), 2, np.int16))
+    graph = FixedGraph(tuple(nodes), 3, ("a", "b"))
+    node = counts(graph, measure(graph, make_trace(graph, 1))).node("dense_0")
+    np.testing.assert_array_equal(node.macs, [[144]] * 3)
+
+
 def test_a_second_layer_on_the_image_works_once_as_well(plain_graph, make_trace):
     nodes = list(plain_graph.nodes)
     extra = FixedConv("conv_2", ("conv_1",), (3, 3, 4), np.full((4, 4, 1, 1), 2, np.int16))

@@ -46,6 +46,21 @@ def test_neurobench_keys_hold_the_figures_worked_out_by_hand(hand_report):
     assert data["MembraneUpdates"] is None
 
 
+def test_effective_macs_skip_zero_weights(hand_graph, hand_trace):
+    # The middle of one kernel of conv_1 meets the image at all four outputs: four of its 50 MACs fall away.
+    nodes = list(hand_graph.nodes)
+    weight = nodes[1].weight.copy()
+    weight[0, 0, 1, 1] = 0
+    nodes[1] = dataclasses.replace(nodes[1], weight=weight)
+    graph = dataclasses.replace(hand_graph, nodes=tuple(nodes))
+    report = estimate(graph, counts(graph, measure(graph, hand_trace)), select())
+    assert to_json(report, accuracy=None)["SynapticOperations"] == {
+        "Effective_MACs": 126,
+        "Effective_ACs": 15,
+        "Dense": 190,
+    }
+
+
 def test_membrane_updates_are_the_mean_per_image_where_potentials_were_recorded(hand_graph, hand_trace):
     layers = tuple(
         dataclasses.replace(layer, potential=np.zeros(layer.spikes.shape, np.int32)) for layer in hand_trace.layers

@@ -38,11 +38,13 @@ def _lif(
     return graph.FixedLif(f"lif_{number}", inputs, shape, du, dv, threshold.astype(np.int32), bias.astype(np.int32))
 
 
-def draw_everything(seed: int = 0) -> graph.FixedGraph:
+def draw_everything(seed: int = 2) -> graph.FixedGraph:
     """Return a network with every node: gates of delay 0 to 3, groups, strides, memory, wraps, both dense layers."""
     rng = np.random.default_rng(seed)
     conv = graph.FixedConv
     one = ((1, 1), (1, 1))
+    # Not one positive weight: Lava would take such a matrix for inhibitory, and -256 for -255, unless told otherwise.
+    inhibitory = np.where(np.eye(5, 7), -256, -np.abs(_even(rng, 5, 7))).astype(np.int16)
     nodes = (
         graph.FixedInput("input", (12, 10, 3), (100, 128, 255)),
         conv("conv_1", ("input",), (6, 5, 6), _even(rng, 6, 3, 3, 3), (2, 2), one),
@@ -59,8 +61,7 @@ def draw_everything(seed: int = 0) -> graph.FixedGraph:
         graph.FixedDense("dense_1", ("lif_3",), (7,), _even(rng, 7, 24)),
         _gate(rng, 4, "dense_1", 7, 1),
         _lif(rng, 4, ("dense_1", "gate_4"), (7,), 3000, 4096, 300),
-        # Not one positive weight: Lava would take such a matrix for inhibitory unless told otherwise.
-        graph.FixedDense("dense_2", ("lif_4",), (5,), -np.abs(_even(rng, 5, 7))),
+        graph.FixedDense("dense_2", ("lif_4",), (5,), inhibitory),
         _lif(rng, 5, ("dense_2",), (5,), 4095, 2048, 50),
         graph.FixedDense("dense_3", ("lif_5",), (4,), _even(rng, 4, 5)),
         graph.FixedReadout("readout", ("dense_3",), (4,), rng.integers(-500, 500, 4), 0.25),

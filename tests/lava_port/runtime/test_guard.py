@@ -53,7 +53,14 @@ with LavaNetwork(load_graph(Path(sys.argv[1]))) as network:
 """
 
 
-@pytest.mark.parametrize("killed", ["parent", pytest.param("parent and worker", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "killed",
+    [
+        "parent of a network that hangs",
+        pytest.param("parent", marks=pytest.mark.slow),
+        pytest.param("parent and worker", marks=pytest.mark.slow),
+    ],
+)
 def test_a_parent_that_is_killed_takes_everything_along(killed, shared, tmp_path, gone, children):
     save_graph(shared, tmp_path)
     (tmp_path / "temporary").mkdir()
@@ -66,10 +73,13 @@ def test_a_parent_that_is_killed_takes_everything_along(killed, shared, tmp_path
     with parent:
         assert parent.stdout is not None
         pid, segments = parent.stdout.readline().split()
-        assert children(int(pid))
+        layers = children(int(pid))
+        assert layers
+        if killed == "parent of a network that hangs":
+            os.kill(layers[2], signal.SIGSTOP)
         parent.kill()
         if killed == "parent and worker":
             os.kill(int(pid), signal.SIGKILL)
     assert gone(int(pid), segments)
-    if killed == "parent":
+    if killed != "parent and worker":
         assert list((tmp_path / "temporary").iterdir()) == []

@@ -45,6 +45,7 @@ def test_a_network_reports_progress_and_ends_in_order(shared, temporary, gone, c
         pid, segments = network.pid, network._segments
         assert list(Path("/dev/shm").glob(segments + "*"))
         assert len(children(pid)) >= 6
+        assert "jaxlib" not in Path(f"/proc/{pid}/maps").read_text()
         network.run(np.zeros((3, 7, 6, 1), np.uint8), progress=lambda done, total: seen.append((done, total)))
         with pytest.raises(
             ValueError, match=r"images are uint8 \(1, 6, 7, 1\); the network reads uint8 \(batch, 7, 6, 1\)"

@@ -77,7 +77,7 @@ def test_a_damaged_file_is_made_again(tmp_path: Path, damage: str):
     elif damage == "empty":
         pixels.write_bytes(b"")
     elif damage == "shape":
-        np.save(pixels, np.zeros((9, 5, 4, 3), np.uint8))
+        np.save(pixels, expected(*range(9)).reshape(9, 5, 4, 3))
     elif damage == "side":
         side.write_bytes(b'{"checksum": 1')
     elif damage == "no side":
@@ -90,9 +90,14 @@ def test_a_damaged_file_is_made_again(tmp_path: Path, damage: str):
 
 def test_a_folder_that_cannot_be_made_leaves_rows_in_memory_with_a_warning(tmp_path: Path):
     (tmp_path / "file").write_text("in the way")
+
+    def make(place: int) -> np.ndarray | str:
+        return "bad" if place == 1 else row(place)
+
     with pytest.warns(UserWarning, match=r"cannot be written .*stay in memory; free some space or name another folder"):
-        rows = cache.load(entries(3), SIZE, row, folder=tmp_path / "file" / "cache")
-    np.testing.assert_array_equal(rows.pixels, expected(0, 1, 2))
+        rows = cache.load(entries(4), SIZE, make, folder=tmp_path / "file" / "cache")
+    np.testing.assert_array_equal(rows.pixels, expected(0, 2, 3))
+    assert rows.failures == {1: "bad"}
     assert not rows.pixels.flags.writeable
 
 

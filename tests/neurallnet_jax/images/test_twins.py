@@ -109,6 +109,7 @@ def test_nothing_has_no_pairs():
 def test_images_of_one_colour_are_twins_of_each_other_only():
     images = np.concatenate([np.full((2, 64, 64, 3), 200, np.uint8), fields(3)])
     assert twin_groups(images).tolist() == [0, 0, 1, 2, 3]
+    assert phash(images[:2]).tolist() == [0, 0]
 
 
 def test_groups_follow_chains_of_twins_and_count_from_the_first():

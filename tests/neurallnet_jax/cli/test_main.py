@@ -1,0 +1,151 @@
+"""Every command: its help, its JSON, its refusals; and the one line that bad input gets."""
+
+import importlib
+import os
+import subprocess
+import sys
+
+import pytest
+
+from neurallnet_jax.cli import main as cli
+
+COMMANDS = sorted(cli.COMMANDS)
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run `neurallnet` in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "neurallnet_jax.cli.main", *arguments], capture_output=True, text=True, check=False
+    )
+
+
+def test_the_overview_lists_every_command_and_imports_neither_jax_nor_lava() -> None:
+    code = (
+        "import sys; from neurallnet_jax.cli.main import main; main(['--help']);"
+        "print([name for name in ('jax', 'flax', 'lava', 'numpy', 'rich') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip().endswith("[]")
+    for name in COMMANDS:
+        assert f"  {name} " in done.stdout
+
+
+@pytest.mark.skipif(os.name != "posix", reason="processor time of children is a POSIX figure")
+def test_the_overview_answers_in_half_a_second() -> None:
+    import resource
+
+    def seconds() -> float:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        assert run("--help").returncode == 0
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+    # Processor time, the best of a few: other work on the machine makes a clock on the wall meaningless.
+    assert min(seconds() for _ in range(3)) < 0.5
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_itself_and_takes_json(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        cli.main([name, "--help"])
+    text = capsys.readouterr().out
+    assert left.value.code == 0
+    assert f"neurallnet {name}" in text
+    assert "--json" in text
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_a_file_of_its_own(name: str) -> None:
+    module = importlib.import_module(f"neurallnet_jax.cli.{name.replace('-', '_')}")
+    assert {"add_arguments", "run"} <= set(module.__all__)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_an_unknown_option_is_refused_in_one_line(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        cli.main([name, "--no-such-option"])
+    error = capsys.readouterr().err
+    assert left.value.code == 2
+    assert error.count("\n") == 1
+
+
+def test_an_unknown_command_names_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["evalute"]) == 2
+    assert capsys.readouterr().err == "neurallnet: no command 'evalute'; did you mean 'evaluate'?\n"
+
+
+def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("neurallnet-jax ")
+
+
+BAD_INPUT = [
+    (["train", "--data", "nowhere", "--out", "run"], "nowhere"),
+    (["train", "--data", "nowhere", "--out", "run", "--preset", "huge"], "no preset 'huge'"),
+    (["train", "--data", "nowhere", "--out", "run", "--resume"], "no RUN to resume"),
+    (["evaluate", "nowhere", "--data", "."], "no RUN"),
+    (["predict", "nowhere.jpg", "--on-bad-image", "fail"], "nowhere.jpg"),
+    (["inspect", "nowhere"], "no RUN"),
+    (["convert-to-lava", "nowhere", "--out", "port"], "no RUN"),
+    (["simulate", "nowhere", "--data", "."], "nowhere"),
+    (["parity", "nowhere", "--data", "."], "nowhere"),
+    (["parity", "--data", ".", "--backends", "loihi"], "loihi"),
+    (["energy", "nowhere", "--data", "."], "nowhere"),
+    (["energy", "--data", ".", "--profile", "free"], "no energy profile 'free'"),
+    (["synthesise", "--out", "smears", "--count", "0"], "0 is not at least 1"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD_INPUT, ids=[" ".join(words) for words, _ in BAD_INPUT])
+def test_bad_input_gets_one_line_and_exit_code_two(
+    arguments: list[str],
+    message: str,
+    tmp_path: object,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(str(tmp_path))
+    try:
+        code = cli.main(arguments)
+    except SystemExit as left:
+        code = left.code
+    error = capsys.readouterr().err
+    assert code == 2
+    assert error.count("\n") == 1
+    assert message in error
+    assert not os.listdir(".")  # noqa: PTH208 - nothing half-written is left
+
+
+def test_a_fault_of_ours_is_one_line_too(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    from neurallnet_jax.cli import inspect as command
+
+    def break_down(args: object) -> int:
+        raise RuntimeError("the wheels\ncame off")
+
+    monkeypatch.setattr(command, "run", break_down)
+    assert cli.main(["inspect"]) == cli.INTERNAL_ERROR
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "the wheels came off" in error
+
+
+def test_ctrl_c_is_no_traceback(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    from neurallnet_jax.cli import inspect as command
+
+    def interrupted(args: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "run", interrupted)
+    assert cli.main(["inspect"]) == cli.INTERRUPTED
+    assert capsys.readouterr().err == "neurallnet: interrupted\n"
+
+
+def test_a_full_disk_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    from neurallnet_jax.cli import inspect as command
+
+    def full(args: object) -> int:
+        raise OSError(28, "No space left on device", "run/states")
+
+    monkeypatch.setattr(command, "run", full)
+    assert cli.main(["inspect"]) == 2
+    assert "run/states: No space left on device" in capsys.readouterr().err
