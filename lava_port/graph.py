@@ -19,6 +19,8 @@ M(g, x) = sign(x) ((g |x|) >> 8) for a gate g in 0 .. 256 (absent without a gate
     v = clip(D(v, dv) + u + M(g, bias), -(2^23 - 1), 2^23 - 1)
     s = 1 if v > (threshold << 6) else 0;   v = 0 where s = 1
 
+`wrap24` wraps once into (-2^23, 2^23], as Lava does.
+
 `bias` is in units of the potential (64 per weight unit), as Lava's `bias_mant << bias_exp` is; `threshold` is in weight
 units, as Lava's `vth`. Both have one entry per channel.
 """

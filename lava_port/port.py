@@ -25,13 +25,15 @@ from safetensors import numpy as safetensors
 from lava_port.graph import FixedGraph, FixedNode, Graph, GraphError, Node
 from lava_port.scales import LayerRounding
 from neurallnet_jax import spec
+from neurallnet_jax.checkpoint import pack_hashes, unpack_hashes
 
-__all__ = ["FORMAT_VERSION", "Port", "is_port", "load", "save"]
+__all__ = ["FIXED_NAME", "FORMAT_VERSION", "Port", "is_port", "load", "save"]
 
 FORMAT_VERSION = 1
-_STRUCTURE, _FIXED, _FLOAT = "port.json", "fixed.safetensors", "float.safetensors"
+_STRUCTURE, FIXED_NAME, _FLOAT = "port.json", "fixed.safetensors", "float.safetensors"
 _NODES = {kind.__name__: kind for kind in (*get_args(Node), *get_args(FixedNode))}
-_SEEN = "seen"
+_HASHES = ("seen", "test")
+"""Fields that hold hashes; on disk they are arrays of bytes beside the float graph."""
 
 Arrays = dict[str, np.ndarray]
 
@@ -46,6 +48,7 @@ class Port:
         fixed: The integer network that hardware runs.
         rounding: What rounding cost, per layer.
         seen: SHA-256 (hexadecimal) of every image file that training or selection used.
+        test: SHA-256 of every image that the split kept apart for the test.
         provenance: Where it came from, plain JSON data; holds the checkpoint's digest.
     """
 
@@ -54,6 +57,7 @@ class Port:
     fixed: FixedGraph
     rounding: tuple[LayerRounding, ...]
     seen: tuple[str, ...]
+    test: tuple[str, ...]
     provenance: Mapping[str, Any]
 
     @property
@@ -76,14 +80,14 @@ def save(port: Port, folder: Path) -> None:
     """Write a PORT; an older one of the same name is replaced only once the new one is complete.
 
     Raises:
-        ValueError: `folder` exists and is no PORT, or a seen hash is no SHA-256.
+        ValueError: `folder` exists and is no PORT, or the hash of an image is no SHA-256.
     """
     folder = Path(folder)
     if folder.exists() and not is_port(folder) and not (folder.is_dir() and not any(folder.iterdir())):
         raise ValueError(f"{folder} exists and is no PORT; nothing was written, name another folder or remove it")
-    wrong = [digest for digest in port.seen if not re.fullmatch("[0-9a-f]{64}", digest)]
+    wrong = [digest for digest in (*port.seen, *port.test) if not re.fullmatch("[0-9a-f]{64}", digest)]
     if wrong:
-        raise ValueError(f"{wrong[0]!r} is no SHA-256 of a seen image; expected 64 hexadecimal digits")
+        raise ValueError(f"{wrong[0]!r} is no SHA-256 of an image; expected 64 hexadecimal digits")
     folder.parent.mkdir(parents=True, exist_ok=True)
     fresh = folder.parent / f".{folder.name}.{os.getpid()}.new"
     old = folder.parent / f".{folder.name}.{os.getpid()}.old"
@@ -120,7 +124,7 @@ def load(folder: Path) -> Port:
         raise ValueError(
             f"{folder} has format {version}, this version reads up to {FORMAT_VERSION}; update neurallnet-jax"
         )
-    fixed, floats = (_read_arrays(folder / name, data) for name in (_FIXED, _FLOAT))
+    fixed, floats = (_read_arrays(folder / name, data) for name in (FIXED_NAME, _FLOAT))
     try:
         return _from_json(data, fixed, floats)
     except (KeyError, TypeError, AttributeError) as error:
@@ -134,7 +138,7 @@ def load(folder: Path) -> Port:
 
 def _write(port: Port, folder: Path) -> None:
     fixed: Arrays = {}
-    floats: Arrays = {_SEEN: np.frombuffer(bytes.fromhex("".join(port.seen)), np.uint8).reshape(len(port.seen), 32)}
+    floats: Arrays = {field: pack_hashes(getattr(port, field)) for field in _HASHES}
     first = port.graph.nodes[0]
     data: dict[str, Any] = {
         "format_version": FORMAT_VERSION,
@@ -148,9 +152,9 @@ def _write(port: Port, folder: Path) -> None:
         "graph": _graph_to_json(port.graph, floats),
         "fixed": _graph_to_json(port.fixed, fixed),
     }
-    safetensors.save_file(fixed, folder / _FIXED)
+    safetensors.save_file(fixed, folder / FIXED_NAME)
     safetensors.save_file(floats, folder / _FLOAT)
-    data["sha256"] = {name: _digest(folder / name) for name in (_FIXED, _FLOAT)}
+    data["sha256"] = {name: _digest(folder / name) for name in (FIXED_NAME, _FLOAT)}
     (folder / _STRUCTURE).write_text(json.dumps(data, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
@@ -177,7 +181,7 @@ def _from_json(data: Mapping[str, Any], fixed: Arrays, floats: Arrays) -> Port:
         graph=Graph(*_graph_from_json(data["graph"], floats)),
         fixed=FixedGraph(*_graph_from_json(data["fixed"], fixed)),
         rounding=tuple(LayerRounding(**entry) for entry in data["rounding"]),
-        seen=tuple(bytes(row).hex() for row in floats[_SEEN]),
+        **{field: unpack_hashes(floats[field]) for field in _HASHES},
         provenance=data["provenance"],
     )
 

@@ -104,7 +104,7 @@ class LayerSize:
 def save(checkpoint: Checkpoint, folder: Path) -> Path:
     """Write `checkpoint` into `folder`, beside its final name first, and return the file."""
     arrays: dict[str, np.ndarray] = {
-        name: np.ascontiguousarray(array, np.float32) for name, array in checkpoint.weights.items()
+        name: np.asarray(array, np.float32, order="C") for name, array in checkpoint.weights.items()
     }
     arrays |= {field: pack_hashes(getattr(checkpoint, field)) for field in _HASHES}
     header = {
@@ -248,7 +248,7 @@ def write_atomically(path: Path, data: bytes) -> None:
 def _digest(arrays: Mapping[str, np.ndarray], text: str) -> str:
     sha = hashlib.sha256(f"{text};".encode())
     for name in sorted(arrays):
-        array = np.ascontiguousarray(arrays[name])
+        array = arrays[name]
         sha.update(f"{name} {array.dtype} {array.shape};".encode())
         sha.update(array.tobytes())
     return sha.hexdigest()

@@ -66,7 +66,9 @@ class Augmentation:
         return self.shift > 0 or self.scale != (1, 1)
 
 
-NO_AUGMENTATION = Augmentation(flip=False, quarter_turns=False, shift=0.0, scale=(1.0, 1.0), gain=0.0, offset=0.0, stain=0.0)
+NO_AUGMENTATION = Augmentation(
+    flip=False, quarter_turns=False, shift=0.0, scale=(1.0, 1.0), gain=0.0, offset=0.0, stain=0.0
+)
 """Leaves every image as it is."""
 
 

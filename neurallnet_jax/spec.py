@@ -360,7 +360,9 @@ def _validate_order(before: LayerSpec | None, layer: LayerSpec, name: str) -> No
     if isinstance(layer, BatchNorm | SqueezeExcite | AveragePool) and not current:
         raise ValueError(f"layer '{name}': gates or scales a current, but follows {source}")
     if isinstance(layer, Conv | Dense | GlobalAverage) and current:
-        raise ValueError(f"layer '{name}': hears spikes or the image, but follows {source}; put neurons between the two")
+        raise ValueError(
+            f"layer '{name}': hears spikes or the image, but follows {source}; put neurons between the two"
+        )
     if isinstance(layer, Readout) and not isinstance(before, Dense):
         raise ValueError(f"layer '{name}': reads a dense layer, but follows {source}")
     if isinstance(before, SqueezeExcite) and not isinstance(layer, Lif | Relu):

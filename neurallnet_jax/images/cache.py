@@ -20,7 +20,7 @@ import PIL
 
 __all__ = ["FORMAT_VERSION", "Rows", "default_folder", "key", "load"]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Version of the files and of the way pixels are made; raised when either changes."""
 
 _CHUNK = 256

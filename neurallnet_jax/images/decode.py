@@ -15,6 +15,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from neurallnet_jax.images import resize
+
 __all__ = [
     "FORMATS",
     "MAX_FILE_BYTES",
@@ -149,11 +151,9 @@ def decode_bytes(data: bytes, image_size: tuple[int, int], *, name: str) -> np.n
     except _DECODER_ERRORS as error:
         reason = one_line(str(error)) or type(error).__name__
         raise ValueError(f"{name}: is a damaged image ({reason}); copy it again from its source") from None
-    shrinks = height <= colours.height and width <= colours.width
-    filtering = Image.Resampling.BOX if shrinks else Image.Resampling.BILINEAR
-    if (colours.height, colours.width) != (height, width):
-        colours = colours.resize((width, height), filtering)
-    return np.array(colours, dtype=np.uint8)
+    if height <= colours.height and width <= colours.width:
+        return resize.by_area(np.asarray(colours, dtype=np.uint8), image_size)
+    return np.array(colours.resize((width, height), Image.Resampling.BILINEAR), dtype=np.uint8)
 
 
 @contextlib.contextmanager

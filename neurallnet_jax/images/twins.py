@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from neurallnet_jax.images.resize import area_weights
+
 __all__ = [
     "MAX_DISTANCE",
     "MIN_CORRELATION",
@@ -77,7 +79,7 @@ def grey32(pixels: np.ndarray) -> np.ndarray:
         raise ValueError(f"pixels have shape {pixels.shape}; expected (n, height, width, 3)")
     height, width = pixels.shape[1:3]
     luma = np.array([[0.299], [0.587], [0.114]], np.float32)
-    rows, columns = _area_weights(height), np.kron(_area_weights(width).T, luma)
+    rows, columns = area_weights(height, _SIDE), np.kron(area_weights(width, _SIDE).T, luma)
     result = np.empty((len(pixels), _SIDE, _SIDE), np.float32)
     for start in range(0, len(pixels), _BATCH):
         batch = np.asarray(pixels[start : start + _BATCH], np.float32).reshape(-1, width * 3)
@@ -212,10 +214,3 @@ def _correlations(first: np.ndarray, rows: np.ndarray, second: np.ndarray, colum
         some = slice(start, start + step)
         result[some] = np.einsum("ij,ij->i", first[rows[some]], second[columns[some]])
     return result
-
-
-def _area_weights(length: int) -> np.ndarray:
-    edges = np.arange(_SIDE + 1) * (length / _SIDE)
-    pixel = np.arange(length)
-    overlap = np.minimum(edges[1:, None], pixel + 1) - np.maximum(edges[:-1, None], pixel)
-    return (np.clip(overlap, 0, None) * (_SIDE / length)).astype(np.float32)

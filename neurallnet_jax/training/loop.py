@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -211,7 +210,7 @@ def make_step(
         )
         return TrainState(state.step + 1, params, stats, opt_state, averaged), metrics
 
-    return jax.jit(chex.assert_max_traces(step, n=1), donate_argnums=0)
+    return jax.jit(step, donate_argnums=0)
 
 
 def fit(

@@ -205,7 +205,7 @@ def _content(
         scores=found.evaluation.scores,
         intervals=found.evaluation.intervals,
         epochs=report.epoch_records(logs.read(out / "run")),
-        layers=report.layer_figures(found.checkpoint, trace),
+        layers=report.layer_figures(found.checkpoint, found.activity),
         parity=parity,
         rounding=found.port.rounding,
         trace=trace,

@@ -19,7 +19,7 @@ from matplotlib.colors import LinearSegmentedColormap, to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 from PIL import Image
 
 from lava_port.energy import report as energy_report
@@ -203,9 +203,9 @@ def learning_curve(epochs: Sequence[EpochRecord], *, theme: Theme = LIGHT) -> by
             axis.axvline(kept, color=theme.muted, linewidth=0.9, linestyle=":")
             axis.grid(axis="y")
             if axis.get_legend_handles_labels()[0]:
-                axis.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=4, borderaxespad=0.2)
+                axis.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=6, borderaxespad=0.2)
         accuracy.set_ylim(0, 1.03)
-        accuracy.yaxis.set_major_formatter(PercentFormatter(1))
+        accuracy.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         rates.set_ylim(bottom=0)
         rates.set_xlabel(f"epoch (dotted: epoch {kept}, whose weights were kept)")
         rates.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
@@ -248,7 +248,7 @@ def spike_raster(trace: Trace, image: int, *, neurons_per_layer: int = NEURONS_S
             right.bar(range(layer.window.start, layer.window.stop), share, width=0.8, color=theme.first)
             right.set_ylim(0, max(0.02, 1.2 * float(share.max())))
             right.yaxis.set_major_locator(MaxNLocator(nbins=2))
-            right.yaxis.set_major_formatter(PercentFormatter(1))
+            right.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.3g}%"))
             right.grid(axis="y")
             _headed(right, f"{wording.percent(float(share.mean()), 2)} spike in a step", theme, weight="normal")
             for axis in (left, right):
@@ -286,7 +286,7 @@ def energy_bars(report: EnergyReport, *, theme: Theme = LIGHT) -> bytes:
             _headed(axis, f"{wording.shorten(panel[0], 40)}, {wording.shorten(panel[1], 20)}", theme)
         handles = [Patch(color=colour, label=wording.shorten(name, _LONGEST_NAME)) for name, colour in colours.items()]
         dense = Line2D([], [], marker="D", linestyle="", color=theme.second, label="dense ANN, one pass")
-        figure.legend(handles=[*handles, dense], loc="outside upper left", ncols=5)
+        figure.legend(handles=[*handles, dense], loc="outside upper left", ncols=7)
         return _svg(figure)
 
 

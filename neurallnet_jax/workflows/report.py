@@ -129,9 +129,10 @@ def _spikes_card(layers: Sequence[LayerFigures] | Missing) -> Card:
 def _parity_card(parity: Sequence[Parity]) -> Card:
     label = "Executions"
     made = [(entry, entry.layers) for entry in parity if not isinstance(entry.layers, Missing)]
-    reasons = [f"{entry.second}: {entry.layers.reason}" for entry in parity if isinstance(entry.layers, Missing)]
+    missing = [(entry.second, entry.layers.reason) for entry in parity if isinstance(entry.layers, Missing)]
     if not made:
-        return Card(label, "not compared", " ".join(reasons) or "No two executions were compared.")
+        reasons = " ".join(f"{name}: {reason}" for name, reason in missing)
+        return Card(label, "not compared", reasons or "No two executions were compared.")
     for entry, layers in made:
         differs = first_mismatch(layers)
         if differs is not None:
@@ -140,4 +141,5 @@ def _parity_card(parity: Sequence[Parity]) -> Card:
     names = list(dict.fromkeys(name for entry, _ in made for name in (entry.first, entry.second)))
     spikes = max(sum(layer.spikes for layer in layers) for _, layers in made)
     detail = f"{', '.join(names)}: every one of {spikes:,} spikes, and every score"
-    return Card(label, "identical", "; ".join([detail, *reasons]), good=True)
+    left_out = [f"{name} was not compared" for name, _ in missing]
+    return Card(label, "identical", "; ".join([detail, *left_out]), good=True)

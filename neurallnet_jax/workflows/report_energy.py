@@ -88,7 +88,7 @@ def _bars(report: EnergyReport) -> page.Picture:
         caption=(
             "Each bar stacks the layers in order; scopes include those above them. Panels have scales of their own: "
             "compare lengths within a panel, numbers between panels."
-            + (" An asterisk marks a sum that leaves parts out, which the list below names." if partial else "")
+            + (" An asterisk marks a sum that leaves parts out; a table below names them." if partial else "")
         ),
     )
 
@@ -189,7 +189,7 @@ def _reference_table(profile: Profile) -> Table:
 
 def _table_of_constants(caption: str, rows: tuple[tuple[page.Cell, ...], ...], *, folded: bool = False) -> Table:
     header = ("Operation", "Value", "Low to high", "Basis", "Source", "What it covers")
-    return Table(caption, header, "lrrllw", rows, folded=folded)
+    return Table(caption, header, "lrrlww", rows, folded=folded)
 
 
 def _constant_row(name: str, constant: Constant) -> tuple[page.Cell, ...]:

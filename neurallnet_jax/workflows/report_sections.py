@@ -220,7 +220,12 @@ def layers(content: ReportContent) -> Section:
     header = ("Neurons", "Shape", "Number", "Parameters", "Spikes per image", "Spike in a step")
     over = f"; means of {images(content.layers[0].images)}" if content.layers else ""
     caption = f"Layers of neurons with the weights before them; the read-out sums up and does not spike{over}"
-    return Section("layers", title, lead, (Table(caption, header, "llrrrr", rows),))
+    blocks: list[Block] = [Table(caption, header, "llrrrr", rows)]
+    silent = [layer.name for layer in content.layers if layer.spikes == 0]
+    if silent:
+        said = f"Silent on all of these images: {', '.join(silent)}. No layer after a silent one hears anything."
+        blocks.append(page.Text(said))
+    return Section("layers", title, lead, tuple(blocks))
 
 
 def raster(content: ReportContent) -> Section:

@@ -217,14 +217,17 @@ def test_the_current_is_kept_where_du_leaves_memory():
     assert seen.layers[0].potential.ravel().tolist() == [640, 960, 1120, 1200]
 
 
-def test_a_current_beyond_24_bits_wraps_once():
-    """131,090 << 6 lies 18 << 6 above 2^23: it wraps to -2^23 + 1152, which spikes nowhere."""
-    kernel = tiny(steps=1, threshold=1)
-    conv = graph.FixedConv("conv", ("input",), (1, 1, 1), np.full((1, 1, 1, 1), 131_090, np.int64))
-    nodes = tuple(conv if node.name == "conv" else node for node in kernel.nodes)
-    nodes = tuple(graph.FixedHold("hold", ("conv",), (1, 1, 1), 0) if n.name == "hold" else n for n in nodes)
-    seen = reference.run_fixed(graph.FixedGraph(nodes, 1, ("one",)), np.ones((1, 1, 1, 1), np.uint8), potentials=True)
-    assert seen.layers[0].potential.ravel().tolist() == [-(2**23) + 1152]
+@pytest.mark.parametrize(
+    ("weight", "potential"), [(131_090, -(2**23) + 1152), (-131_072, 0), (-131_071, -(2**23) + 64)]
+)
+def test_a_current_beyond_24_bits_wraps_once(weight, potential):
+    """131,090 << 6 lies 18 << 6 above 2^23 and wraps to -2^23 + 1152; -131,072 << 6 is -2^23, which wraps and spikes."""
+    conv = graph.FixedConv("conv", ("input",), (1, 1, 1), np.full((1, 1, 1, 1), weight, np.int64))
+    hold = graph.FixedHold("hold", ("conv",), (1, 1, 1), 0)
+    nodes = tuple({"conv": conv, "hold": hold}.get(node.name, node) for node in tiny(steps=1, threshold=1).nodes)
+    one = np.ones((1, 1, 1, 1), np.uint8)
+    seen = reference.run_fixed(graph.FixedGraph(nodes, 1, ("one",)), one, potentials=True)
+    assert seen.layers[0].potential.ravel().tolist() == [potential]
 
 
 def test_a_delayed_gate_uses_the_statistics_of_earlier_steps():

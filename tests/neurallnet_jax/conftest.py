@@ -60,8 +60,8 @@ def classifier_of() -> Callable[..., models.Classifier]:
         classes: tuple[str, ...],
         *,
         seed: int = 5,
-        preprocessing: checkpoint.Preprocessing = checkpoint.Preprocessing(),
+        preprocessing: checkpoint.Preprocessing | None = None,
     ) -> models.Classifier:
-        return draw_classifier(network, classes, seed, preprocessing)
+        return draw_classifier(network, classes, seed, preprocessing or checkpoint.Preprocessing())
 
     return classifier

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from neurallnet_jax.config import NO_AUGMENTATION, Augmentation
 from neurallnet_jax.images import augment as aug
 
-NONE = aug.NONE
-EVERYTHING = aug.Augmentation()
+NONE = NO_AUGMENTATION
+EVERYTHING = Augmentation()
 
 # Compiled once per setting and shape; a test of its own compares with the function as it stands.
 augment = jax.jit(aug.augment, static_argnums=2)
@@ -46,7 +47,7 @@ def sampled(image: np.ndarray, mirror: np.ndarray, shift: np.ndarray, scale: flo
     return result
 
 
-def reference(image: np.ndarray, d: Any, strengths: aug.Augmentation) -> np.ndarray:
+def reference(image: np.ndarray, d: Any, strengths: Augmentation) -> np.ndarray:
     """Do everything to one image in float64 NumPy; `d` holds the draws of that image alone."""
     result = image.astype(float)
     result = result.transpose(1, 0, 2) if d.transpose else result
@@ -140,7 +141,7 @@ def test_equal_settings_share_one_compiled_function(images):
     chex.clear_trace_counter()
     step = jax.jit(chex.assert_max_traces(aug.augment, n=1), static_argnums=2)
     for seed in range(3):
-        step(jax.random.key(seed), images, aug.Augmentation(scale=(0.9, 1.1)))
+        step(jax.random.key(seed), images, Augmentation(scale=(0.9, 1.1)))
 
 
 def test_the_same_key_gives_the_same_images_and_another_key_others(images):
@@ -158,7 +159,7 @@ def test_each_image_of_a_batch_has_a_draw_of_its_own_whatever_the_size_of_the_ba
 
 
 def test_draws_stay_within_their_strengths_and_use_them():
-    strengths = aug.Augmentation(shift=0.1, scale=(0.8, 1.5), gain=0.2, offset=0.1, stain=0.3)
+    strengths = Augmentation(shift=0.1, scale=(0.8, 1.5), gain=0.2, offset=0.1, stain=0.3)
     draws = draw(jax.random.key(0), 500, strengths)
     bounds = {
         "shift": (-0.1, 0.1),
@@ -185,7 +186,7 @@ def test_none_returns_the_input_as_float32(shape):
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 2**31 - 1), size=st.sampled_from([1, 7]))
 def test_values_stay_grey_levels_at_every_strength(seed, size):
-    strong = aug.Augmentation(shift=0.9, scale=(0.2, 5.0), gain=0.9, offset=0.9, stain=0.9)
+    strong = Augmentation(shift=0.9, scale=(0.2, 5.0), gain=0.9, offset=0.9, stain=0.9)
     images = np.random.default_rng(seed).choice(np.array([0, 255], np.uint8), (2, size, size, 3))
     changed = augment(jax.random.key(seed), images, strong)
     chex.assert_tree_all_finite(changed)
@@ -233,4 +234,4 @@ def test_quarter_turns_of_images_that_are_not_square_are_refused_with_a_way_out(
 )
 def test_a_strength_out_of_range_is_refused_by_name(name, value):
     with pytest.raises(ValueError, match=f"augmentation '{name}' is"):
-        aug.Augmentation(**{name: value})
+        Augmentation(**{name: value})

@@ -93,12 +93,15 @@ def test_the_card_of_executions_tells_same_from_different_from_not_compared(cont
     bad = report.render(
         content_of(parity=(Parity(reference, "emulator", 2, same), Parity(reference, "Lava", 2, other)))
     )
+    part = (Parity(reference, "emulator", 2, same), Parity(reference, "Lava", 0, Missing("No Lava on this machine.")))
+    partly = report.render(content_of(**PICTURES, parity=part))
     none = report.render(
         content_of(**PICTURES, parity=(Parity(reference, "Lava", 0, Missing("No Lava on this machine.")),))
     )
     assert "✓ identical</div>" in good
     assert "✗ they differ</div>" in bad
     assert "first differ in lif_1" in bad
+    assert "and every score; Lava was not compared</div>" in partly
     assert ">not compared</div>" in none
     assert "No Lava on this machine." in none[none.index('class="cards"') : none.index("<nav")]
 

@@ -7,7 +7,7 @@ import pytest
 from lava_port.trace import Mismatch
 from neurallnet_jax.metrics import intervals
 from neurallnet_jax.workflows import page, report_sections
-from neurallnet_jax.workflows.report_content import Missing, Parity, ReportContent, Samples
+from neurallnet_jax.workflows.report_content import LayerFigures, Missing, Parity, ReportContent, Samples
 
 Make = Callable[..., ReportContent]
 WHY = Missing("The reason for it.")
@@ -68,6 +68,15 @@ def test_counts_of_the_confusion_stand_in_a_table_too(content_of: Make) -> None:
 def test_layers_that_fell_silent_are_named_with_their_epoch(content_of: Make) -> None:
     points = next(b for b in report_sections.training(content_of()).blocks if isinstance(b, page.Points))
     assert points.items == ("epoch 1: layer 'lif_2' is silent: 0.00000 spikes per neuron and step",)
+
+
+def test_a_layer_without_a_spike_is_called_silent(content_of: Make) -> None:
+    layers = (LayerFigures("lif_1", (2, 2, 1), 9, 3.0, 0.2, 8), LayerFigures("lif_2", (2,), 9, 0.0, 0.0, 8))
+    texts = [
+        block.text for block in report_sections.layers(content_of(layers=layers)).blocks if isinstance(block, page.Text)
+    ]
+    assert texts == ["Silent on all of these images: lif_2. No layer after a silent one hears anything."]
+    assert len(report_sections.layers(content_of(layers=layers[:1])).blocks) == 1
 
 
 def test_a_difference_between_executions_says_where_it_begins(content_of: Make) -> None:

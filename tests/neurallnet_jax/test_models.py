@@ -1,0 +1,119 @@
+import dataclasses
+
+import chex
+import jax
+import numpy as np
+import pytest
+
+from neurallnet_jax import checkpoint, models, spec
+
+CLASSES = ("a", "b")
+NETWORK = spec.neurallnet(2, widths=(4,), image_size=(8, 8), steps=2)
+
+
+@pytest.fixture(scope="module")
+def classifier(classifier_of) -> models.Classifier:
+    return classifier_of(NETWORK, CLASSES)
+
+
+@pytest.fixture(scope="module")
+def predict(classifier) -> models.Predict:
+    return models.make_predict(classifier)
+
+
+@pytest.fixture(scope="module")
+def pixels() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (7, 8, 8, 3), dtype=np.uint8)
+
+
+def test_weights_and_variables_are_two_forms_of_one_thing(classifier):
+    weights = models.to_weights(classifier.variables)
+    assert set(weights) == {
+        "params/conv_1/kernel", "params/norm_1/scale", "params/norm_1/bias",
+        "params/gate_1/reduce_kernel", "params/gate_1/reduce_bias",
+        "params/gate_1/excite_kernel", "params/gate_1/excite_bias",
+        "params/dense_1/kernel", "params/dense_1/bias",
+        "batch_stats/norm_1/mean", "batch_stats/norm_1/var",
+    }  # fmt: skip
+    chex.assert_trees_all_equal(models.with_weights(classifier, weights).variables, classifier.variables)
+
+
+def test_a_saved_model_scores_as_before(classifier, predict, pixels, tmp_path):
+    saved = checkpoint.Checkpoint(
+        classifier.spec, models.to_weights(classifier.variables), classifier.preprocessing, CLASSES
+    )
+    checkpoint.save(saved, tmp_path)
+    again = models.from_checkpoint(checkpoint.load(tmp_path))
+    found = models.make_predict(again)(again.variables, pixels)
+    np.testing.assert_array_equal(found, predict(classifier.variables, pixels))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda weights: weights.pop("params/conv_1/kernel"), "'params/conv_1/kernel' is missing"),
+        (lambda weights: weights.update({"params/conv_9/kernel": np.zeros(1)}), "'params/conv_9/kernel' is unknown"),
+        (lambda weights: weights.update({"params/dense_1/bias": np.zeros(3)}), r"shape \(3,\), the network \(2,\)"),
+    ],
+)
+def test_weights_that_do_not_fit_the_spec_are_refused_by_name(classifier, change, message):
+    weights = models.to_weights(classifier.variables)
+    change(weights)
+    with pytest.raises(ValueError, match=message):
+        models.with_weights(classifier, weights)
+
+
+def test_as_many_class_names_as_outputs_are_needed():
+    with pytest.raises(ValueError, match="3 class names for a network of 2 classes"):
+        models.create(NETWORK, ("a", "b", "c"), preprocessing=checkpoint.Preprocessing(), key=jax.random.key(0))
+
+
+def test_initial_weights_repeat_with_their_key_and_only_with_it():
+    create = lambda seed: models.to_weights(
+        models.create(NETWORK, CLASSES, preprocessing=checkpoint.Preprocessing(), key=jax.random.key(seed)).variables
+    )["params/conv_1/kernel"]
+    np.testing.assert_array_equal(create(1), create(1))
+    assert (create(1) != create(2)).any()
+    # He et al. (2015): variance 2 / fan-in, here 27.
+    assert create(1).std() == pytest.approx(np.sqrt(2 / 27), rel=0.2)
+
+
+def test_predictions_do_not_depend_on_the_batch(classifier, predict, pixels):
+    """7 images in batches of 7, 3 (the last one filled up) and 1."""
+    whole = predict(classifier.variables, pixels)
+    assert whole.shape == (7, 2)
+    assert whole.dtype == np.float32
+    for size in (3, 1):
+        np.testing.assert_allclose(predict(classifier.variables, pixels, batch_size=size), whole, rtol=1e-4, atol=1e-5)
+
+
+def test_predictions_are_those_of_the_model(classifier, predict, pixels):
+    direct = jax.jit(classifier.apply)(classifier.variables, pixels, jax.random.key(0)).logits
+    np.testing.assert_allclose(predict(classifier.variables, pixels), direct, rtol=1e-4, atol=1e-5)
+
+
+def test_progress_is_told_in_images(classifier, predict, pixels):
+    told = []
+    predict(classifier.variables, pixels, batch_size=3, progress=lambda done, total: told.append((done, total)))
+    assert told == [(3, 7), (6, 7), (7, 7)]
+
+
+def test_no_image_gives_no_prediction(classifier, predict, pixels):
+    assert predict(classifier.variables, pixels[:0]).shape == (0, 2)
+
+
+def test_images_of_another_size_are_refused(classifier, predict, pixels):
+    with pytest.raises(ValueError, match=r"images are \(4, 8, 3\), the network takes \(8, 8, 3\); decode them"):
+        predict(classifier.variables, pixels[:, :4])
+
+
+def test_scores_under_rate_encoding_can_be_repeated(classifier, pixels):
+    noisy = models.create(
+        dataclasses.replace(NETWORK, encoding="rate"),
+        CLASSES,
+        preprocessing=classifier.preprocessing,
+        key=jax.random.key(0),
+    )
+    noisy = dataclasses.replace(noisy, variables=classifier.variables)
+    first, second = (models.make_predict(noisy)(noisy.variables, pixels) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
