@@ -111,24 +111,30 @@ def show_energy(found: EnergyReport) -> None:
             for row in layer_rows(found)
         ],
     )
-    rows = []
-    for one in found.scopes:
-        rows.append(
-            [
-                f"{one.profile}, {one.variant}",
-                one.scope,
-                _microjoules(one.spiking),
-                _microjoules(one.ann),
-                "-" if one.ratio is None else f"{one.ratio.low:.2g} to {one.ratio.high:.2g}",
-                one.verdict or "-",
-            ]
-        )
+    charged = [one for one in found.scopes if one.spiking is not None]
+    missing = sorted({one.scope for one in found.scopes} - {one.scope for one in charged})
+    rows = [
+        [
+            f"{one.profile}, {one.variant}",
+            "compute" if one.scope == "compute" else f"+ {one.scope}",
+            _microjoules(one.spiking) + ("*" if one.left_out else ""),
+            _microjoules(one.ann),
+            "-" if one.ratio is None else f"{one.ratio.low:.2g} to {one.ratio.high:.2g}",
+            one.verdict or "-",
+        ]
+        for one in charged
+    ]
+    notes = [
+        "estimates from published constants, nothing measured on hardware; the JSON file has every source and reason"
+    ]
+    notes += [f"not charged: {', '.join(missing)}"] if missing else []
+    parts = sorted({name for one in charged for name in one.left_out})
+    notes += [f"* without {', '.join(parts)}, for which the profile has no constant"] if parts else []
     show_table(
         "energy per image, uJ: mean (with all constants at their low, at their high end)",
         ["profile", "scope", "this network", "dense ANN, same layers", "ratio", "verdict"],
         rows,
-        caption="estimates from published constants, nothing measured on hardware; '-' where a profile has no constant, "
-        "the JSON file gives the reason and every source",
+        caption="; ".join(notes),
     )
 
 
