@@ -90,6 +90,7 @@ class Training:
         rate_high: Firing rate per neuron and step above which a layer is pushed down.
         rate_strength: Factor of that penalty, in units of the loss; 0 switches it off.
         augmentation: Random transforms of the training images.
+        mixing: Strength of blending pairs of training images (mixup); 0 switches it off.
     """
 
     epochs: int = 40
@@ -105,6 +106,7 @@ class Training:
     rate_high: float = 0.3
     rate_strength: float = 1.0
     augmentation: Augmentation = Augmentation()
+    mixing: float = 0.0
 
     def __post_init__(self) -> None:
         for name, low in (("epochs", 1), ("batch_size", 1), ("warmup_epochs", 0), ("weight_decay", 0)):
@@ -116,6 +118,8 @@ class Training:
         for name in ("label_smoothing", "ema_decay"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; expected in [0, 1)")
+        if not (self.mixing >= 0 and math.isfinite(self.mixing)):
+            raise ValueError(f"mixing is {self.mixing}; expected at least 0, where 0 switches it off")
         if not 0 <= self.rate_low <= self.rate_high <= 1 or self.rate_strength < 0:
             raise ValueError(
                 f"firing rates {self.rate_low}..{self.rate_high} with strength {self.rate_strength}; expected "
@@ -137,15 +141,18 @@ def _tiny() -> Preset:
     Command: neurallnet demo
     """
     network = spec.neurallnet(widths=(16, 32, 64), image_size=(64, 64), attention=spec.SqueezeExcite(delay=2))
-    return Preset(network, Training(epochs=20))
+    return Preset(network, Training(epochs=30, learning_rate=6e-3))
 
 
 def _neurallnet() -> Preset:
-    """Our reconstruction of NeurALLNet: 128 px, T = 4, five blocks.
+    """Our reconstruction of NeurALLNet: 160 px, T = 4, five blocks.
 
     Command: neurallnet train --data taleqani --preset neurallnet --split blocks --out runs/blocks
     """
-    return Preset(spec.neurallnet(attention=spec.SqueezeExcite(delay=2)), Training())
+    network = spec.neurallnet(image_size=(160, 160), attention=spec.SqueezeExcite(delay=2))
+    augmentation = Augmentation(scale=(0.85, 1.18), shift=0.08, stain=0.08)
+    training = Training(epochs=45, learning_rate=4e-3, weight_decay=0.05, augmentation=augmentation)
+    return Preset(network, training)
 
 
 PRESETS = {"tiny": _tiny(), "neurallnet": _neurallnet()}

@@ -99,7 +99,7 @@ def with_weights(classifier: Classifier, weights: Mapping[str, np.ndarray]) -> C
     Raises:
         ValueError: A weight is missing, unknown or of another shape.
     """
-    expected = traverse_util.flatten_dict(classifier.variables, sep="/")
+    expected: dict[str, Any] = traverse_util.flatten_dict(classifier.variables, sep="/")
     for name in sorted(set(expected) | set(weights)):
         if name not in weights:
             raise ValueError(f"weight {name!r} is missing; the checkpoint does not fit its spec")

@@ -28,10 +28,8 @@ def of_lava(module: Path) -> bool:
     return module.as_posix().startswith(LAVA_SIDE)
 
 
-@pytest.mark.parametrize("module", MODULES, ids=str)
+@pytest.mark.parametrize("module", [module for module in MODULES if ROOT / module.parent != THIN_COMMANDS], ids=str)
 def test_every_module_has_a_test_file(module: Path) -> None:
-    if ROOT / module.parent == THIN_COMMANDS:
-        pytest.skip("commands are tested together, over the table of commands")
     assert (ROOT / "tests" / module.parent / f"test_{module.name}").is_file()
 
 
@@ -69,3 +67,15 @@ def test_no_file_holds_an_address_of_a_package_index_or_a_path_of_one_machine() 
     for path in (*ROOT.glob("*.*"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "neurallnet_jax").rglob("*.py")):
         if path.is_file() and path.suffix in {".md", ".toml", ".txt", ".cff", ".py"}:
             assert not suspicious.search(path.read_text(encoding="utf-8")), path
+
+
+def test_pip_and_uv_get_the_same_versions() -> None:
+    pins = [line for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines() if line]
+    settings = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    block = re.search(r"constraint-dependencies = \[\n(.*?)\n\]\n", settings, re.DOTALL)
+    assert block is not None
+    assert [ast.literal_eval(line.strip().rstrip(",")) for line in block[1].splitlines()] == pins
+
+
+def test_pins_hold_no_address() -> None:
+    assert not re.search(r"://|file:|^-", (ROOT / "constraints.txt").read_text(encoding="utf-8"), re.MULTILINE)

@@ -13,8 +13,10 @@ __all__ = [
     "add_only",
     "add_port",
     "add_run",
+    "add_seed",
     "add_timeout",
     "positive",
+    "seed",
     "whole",
 ]
 
@@ -103,6 +105,11 @@ def add_backend(parser: argparse.ArgumentParser) -> None:
     add_timeout(parser)
 
 
+def add_seed(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add `--seed S`."""
+    parser.add_argument("--seed", type=seed, default=0, metavar="S", help=f"seed of {what} (default: 0)")
+
+
 def add_timeout(parser: argparse.ArgumentParser) -> None:
     """Add `--timeout SECONDS`."""
     parser.add_argument(
@@ -114,12 +121,17 @@ def add_timeout(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def seed(text: str) -> int:
+    """Return a seed, a whole number of 32 bits, because that is what a key of JAX is made from."""
+    value = _integer(text)
+    if not 0 <= value < 2**32:
+        raise argparse.ArgumentTypeError(f"{value} is not in 0..{2**32 - 1}")
+    return value
+
+
 def whole(text: str) -> int:
     """Return a whole number of at least 1."""
-    try:
-        value = int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number") from None
+    value = _integer(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{value} is not at least 1")
     return value
@@ -134,3 +146,10 @@ def positive(text: str) -> float:
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text} is not a number above zero")
     return value
+
+
+def _integer(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number") from None

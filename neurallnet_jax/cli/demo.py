@@ -8,7 +8,7 @@ import argparse
 import itertools
 from pathlib import Path
 
-from neurallnet_jax.cli.arguments import add_json
+from neurallnet_jax.cli.arguments import add_json, add_seed
 
 __all__ = ["add_arguments", "run"]
 
@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help=f"folder to write (default: {_FOLDER}, or the next free {_FOLDER}-2 ...)",
     )
-    parser.add_argument("--seed", type=int, default=0, metavar="S", help="seed of drawings and training (default: 0)")
+    add_seed(parser, "drawings and training")
     add_json(parser)
 
 

@@ -5,10 +5,13 @@ Imports nothing that computes: a command's file is imported when it is called, a
 
 import difflib
 import importlib
+import logging
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
+from pathlib import Path
 
 import neurallnet_jax
 from neurallnet_jax.cli.arguments import Parser
@@ -33,6 +36,8 @@ COMMANDS = {
 INTERRUPTED = 130
 INTERNAL_ERROR = 70
 
+_NO_MEMORY = "not enough memory; use smaller images, a smaller batch or --limit"
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `neurallnet` with the given arguments and return the exit code.
@@ -40,7 +45,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     0: done. 1: the answer is no, or some files were skipped. 2: bad input, one line on stderr. 70: a fault of ours, one
     line as well; with NEURALLNET_DEBUG set its traceback is printed. 130: interrupted.
     """
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    # Closed by whoever started us; what is printed then goes nowhere.
+    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115 - open as long as the process lives
+    sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
+    try:
+        try:
+            return _dispatch(list(sys.argv[1:] if argv is None else argv))
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read our output has stopped reading; there is nobody left to tell.
+        _drop_output()
+        return 0
+    except OSError as error:
+        _drop_output()
+        return _refuse(f"standard output: {error.strerror or error}; free some space or redirect it elsewhere")
+
+
+def convert_to_lava() -> int:
+    """Run the `convert-to-lava` command, which is `neurallnet convert-to-lava`."""
+    return main(["convert-to-lava", *sys.argv[1:]])
+
+
+def _dispatch(arguments: Sequence[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(_overview())
         return 0
@@ -52,25 +79,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         close = difflib.get_close_matches(name, COMMANDS, n=1)
         hint = f"did you mean {close[0]!r}?" if close else "`neurallnet --help` lists them"
         return _refuse(f"no command {name!r}; {hint}")
-    try:
+    if not os.environ.get("NEURALLNET_DEBUG"):
+        # Libraries log what they raise as well, with tracebacks, and from threads that outlive the command.
+        logging.disable(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning
         return _run(name, rest)
-    except BrokenPipeError:
-        # Whoever read our output has stopped reading; there is nobody left to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-
-
-def convert_to_lava() -> int:
-    """Run the `convert-to-lava` command, which is `neurallnet convert-to-lava`."""
-    return main(["convert-to-lava", *sys.argv[1:]])
 
 
 def _run(name: str, arguments: Sequence[str]) -> int:
-    command = importlib.import_module(f"neurallnet_jax.cli.{name.replace('-', '_')}")
-    parser = Parser(prog=f"neurallnet {name}", description=command.__doc__, summary=COMMANDS[name])
-    command.add_arguments(parser)
+    out = None
     try:
-        return command.run(parser.parse_args(arguments))
+        command = importlib.import_module(f"neurallnet_jax.cli.{name.replace('-', '_')}")
+        parser = Parser(prog=f"neurallnet {name}", description=command.__doc__, summary=COMMANDS[name])
+        command.add_arguments(parser)
+        parsed = parser.parse_args(arguments)
+        out = getattr(parsed, "out", None)
+        return command.run(parsed)
     except ValueError as error:
         if os.environ.get("NEURALLNET_DEBUG"):
             traceback.print_exc()
@@ -80,19 +105,38 @@ def _run(name: str, arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         raise
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        return _refuse(f"{where}{error.strerror or error}; check the place and the space left on it")
+        where = error.filename or out
+        return _refuse(
+            f"{f'{where}: ' if where else ''}{error.strerror or error}; check the place and the space left on it"
+        )
     except MemoryError:
-        return _refuse("not enough memory; use smaller images, a smaller batch or --limit")
+        return _refuse(_NO_MEMORY)
     except ImportError as error:
         return _refuse(f"{error}; a package is missing, the README says how to install everything")
     except Exception as error:  # noqa: BLE001 - the last line of defence; the traceback is one variable away
         if os.environ.get("NEURALLNET_DEBUG"):
             traceback.print_exc()
+        if "RESOURCE_EXHAUSTED" in str(error):  # how JAX says that a device has no memory left
+            return _refuse(_NO_MEMORY)
         return _refuse(
             f"internal error, {type(error).__name__}: {error}; please report it with what NEURALLNET_DEBUG=1 prints",
             INTERNAL_ERROR,
         )
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: object = None,
+    line: object = None,
+) -> None:
+    _refuse(f"warning: {message}")
+
+
+def _drop_output() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _refuse(message: str, code: int = 2) -> int:

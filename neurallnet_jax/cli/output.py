@@ -1,6 +1,7 @@
 """What commands show: tables, progress bars and JSON files. Knows rich; computes nothing."""
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,26 +11,43 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from neurallnet_jax.checkpoint import write_atomically
+from neurallnet_jax.images.decode import one_line
 
 __all__ = ["console", "number", "progress", "progress_bar", "show_table", "warn_skipped", "write_json"]
 
 
+class _Console(Console):
+    """A console that goes on, silently, when whoever reads it stops reading: files are still to be written."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
+
+
 def console(*, stderr: bool = False) -> Console:
     """Return a console for results (standard output) or for what goes on meanwhile (standard error)."""
-    return Console(stderr=stderr, highlight=False, soft_wrap=True, emoji=False)
+    return _Console(stderr=stderr, highlight=False, soft_wrap=True, emoji=False)
 
 
 def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, caption: str = "") -> None:
-    """Print a table; numbers stand to the right."""
-    table = Table(title=title, caption=caption or None, title_justify="left", caption_justify="left")
+    """Print a table; numbers stand to the right, and names are shown as they are, brackets and all."""
+    table = Table(
+        title=Text(one_line(title)),
+        caption=Text(caption) if caption else None,
+        title_justify="left",
+        caption_justify="left",
+    )
     for place, column in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[place], int | float) or row[place] in ("", "-") for row in rows)
-        table.add_column(column, justify="right" if numeric else "left")
+        # Folded, not cut: half a path names no file.
+        table.add_column(Text(one_line(column)), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(number(cell) if isinstance(cell, int | float) else str(cell) for cell in row))
-    Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else 140).print(table)
+        cells = (number(cell) if isinstance(cell, int | float) else one_line(str(cell)) for cell in row)
+        table.add_row(*map(Text, cells))
+    _Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else 140).print(table)
 
 
 def number(value: float) -> str:

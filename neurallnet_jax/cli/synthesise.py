@@ -7,7 +7,7 @@ knows them knows nothing of patients.
 import argparse
 from pathlib import Path
 
-from neurallnet_jax.cli.arguments import add_json, whole
+from neurallnet_jax.cli.arguments import add_json, add_seed, whole
 
 __all__ = ["add_arguments", "run"]
 
@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
     parser.add_argument("--count", type=whole, default=100, metavar="N", help="images of each class (default: 100)")
     parser.add_argument("--image-size", type=whole, default=128, metavar="PX", help="side, pixels (default: 128)")
-    parser.add_argument("--seed", type=int, default=0, metavar="S", help="seed of the drawings (default: 0)")
+    add_seed(parser, "the drawings")
     add_json(parser)
 
 

@@ -9,7 +9,7 @@ import shlex
 import time
 from pathlib import Path
 
-from neurallnet_jax.cli.arguments import add_data, add_json, positive, whole
+from neurallnet_jax.cli.arguments import add_data, add_json, add_seed, positive, whole
 
 __all__ = ["add_arguments", "run"]
 
@@ -17,7 +17,7 @@ _MODELS = ("neurallnet", "neurallnet-relu")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of `train`; those left out take the preset's value, or the RUN's with --resume."""
+    """Add the arguments of `train`; those left out take the preset's value."""
     add_data(parser, skip=False)
     parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder to write")
     parser.add_argument("--preset", default="neurallnet", help="neurallnet or tiny (default: %(default)s)")
@@ -38,9 +38,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="contiguous, blocks, random, all, or a split file (default: %(default)s)",
     )
     parser.add_argument("--fold", type=int, default=0, metavar="K", help="fold of the split, 0 to 4 (default: 0)")
-    parser.add_argument("--seed", type=int, default=0, metavar="S", help="seed of everything random (default: 0)")
+    add_seed(parser, "everything random")
     parser.add_argument("--from", dest="source", metavar="RUN", help="begin with the weights of this RUN")
-    parser.add_argument("--resume", action="store_true", help="go on with a training that was stopped")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on with a training that was stopped; repeat its other arguments"
+    )
     add_json(parser)
 
 
@@ -63,7 +65,8 @@ def run(args: argparse.Namespace) -> int:
         out.print(f"kept epoch {result.best_epoch}{score}; {seconds:.0f} s; wrote {args.out}", markup=False)
         if result.test:
             out.print(f"{result.test} test images are kept apart; score them with", markup=False)
-            out.print(f"  neurallnet evaluate {args.out} --data {args.data} --only test", markup=False)
+            words = ["neurallnet", "evaluate", str(args.out), "--data", args.data, "--only", "test"]
+            out.print(f"  {shlex.join(words)}", markup=False)
     else:
         out.print(f"stopped after step {result.step}; go on with\n  {command} --resume", markup=False)
     write_json(
@@ -99,7 +102,13 @@ def _request(args: argparse.Namespace):
     if args.image_size:
         network = dataclasses.replace(network, image_size=(args.image_size, args.image_size))
     if args.model == "neurallnet-relu":
-        network = spec.relu_twin(network)
+        twin = spec.relu_twin(network)
+        if args.source and twin != network:
+            raise ValueError(
+                f"--model {args.model}: the weights of {args.source} are those of a spiking network; "
+                "leave it out or train without --from"
+            )
+        network = twin
     changes = {"epochs": args.epochs, "batch_size": args.batch_size, "learning_rate": args.learning_rate}
     training = dataclasses.replace(training, **{key: value for key, value in changes.items() if value is not None})
     spec.validate(network)

@@ -7,6 +7,7 @@ from rich.progress import TextColumn
 
 from neurallnet_jax.cli import output
 from neurallnet_jax.images import folder, splits
+from neurallnet_jax.images.decode import one_line
 from neurallnet_jax.training import loop
 from neurallnet_jax.training.run import Watcher
 
@@ -88,4 +89,4 @@ class BarWatcher(Watcher):
         self._say("stopping after this step; Ctrl-C again to stop at once")
 
     def _say(self, text: str) -> None:
-        self._display.console.print(text, markup=False)
+        self._display.console.print(one_line(text), markup=False)

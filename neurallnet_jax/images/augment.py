@@ -8,11 +8,11 @@ from typing import NamedTuple, TypeAlias
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Shaped
+from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from neurallnet_jax.config import Augmentation
 
-__all__ = ["STAINS", "Draws", "apply", "augment", "draw"]
+__all__ = ["STAINS", "Draws", "apply", "augment", "draw", "mix"]
 
 Images: TypeAlias = Shaped[Array | np.ndarray, "batch height width 3"]
 
@@ -148,6 +148,30 @@ def augment(key: Array, images: Images, settings: Augmentation) -> Float[Array, 
         Stain jitter: Tellez et al. (2018), IEEE Trans. Med. Imaging 37(9):2126-2136, arXiv:1808.05896.
     """
     return apply(images, draw(key, images.shape[0], settings), settings)
+
+
+def mix(
+    key: Array, images: Float[Array, "batch height width 3"], strength: float
+) -> tuple[Float[Array, "batch height width 3"], Int[Array, " batch"], Float[Array, ""]]:
+    """Return each image blended with another of the batch: `share x_i + (1 - share) x_partner(i)`.
+
+    Args:
+        key: PRNG key.
+        images: Grey levels.
+        strength: Both parameters of the beta distribution that `share` is drawn from, once per batch; 0 blends nothing.
+
+    Returns:
+        Images, the partner of each, and the share of its own in [0, 1]; the loss is blended in the same way.
+
+    References:
+        Zhang et al. (2018), ICLR, arXiv:1710.09412.
+    """
+    share_key, order_key = jax.random.split(key)
+    partner = jax.random.permutation(order_key, images.shape[0])
+    if not strength:
+        return images, partner, jnp.ones(())
+    share = jax.random.beta(share_key, strength, strength)
+    return share * images + (1 - share) * images[partner], partner, share
 
 
 def _along_rows(images: Array, mirror: Array, shift: Array, scale: Array, resamples: bool) -> Array:

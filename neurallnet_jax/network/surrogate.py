@@ -5,7 +5,6 @@ changes the shape of the gradient and not its scale.
 """
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import TypeAlias
 
 import jax
@@ -18,16 +17,16 @@ Spike: TypeAlias = Callable[[Float[Array, "*n"]], Float[Array, "*n"]]
 
 
 def _step_with(derivative: Callable[[Array, float], Array]) -> Callable[[Array, float], Array]:
-    @partial(jax.custom_vjp, nondiff_argnums=(1,))
-    def spike(overshoot: Array, width: float) -> Array:
+    def step(overshoot: Array, width: float) -> Array:
         return (overshoot > 0).astype(overshoot.dtype)
 
     def forward(overshoot: Array, width: float) -> tuple[Array, Array]:
-        return spike(overshoot, width), overshoot
+        return step(overshoot, width), overshoot
 
     def backward(width: float, overshoot: Array, cotangent: Array) -> tuple[Array]:
         return (cotangent * derivative(overshoot, width),)
 
+    spike = jax.custom_vjp(step, nondiff_argnums=(1,))
     spike.defvjp(forward, backward)
     return spike
 

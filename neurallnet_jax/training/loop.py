@@ -83,7 +83,7 @@ class EpochRecord:
         epoch: Number, from 1.
         step: Steps done.
         loss: Mean over the steps of the epoch that this process ran.
-        accuracy: Share of the augmented training images told right, with the weights of the moment.
+        accuracy: Share of the augmented (and mixed) training images told right, with the weights of the moment.
         rates: Spikes per neuron and step by layer.
         validation: Balanced accuracy of the averaged weights on the validation images, or None without any.
         validation_loss: Their cross-entropy, or None.
@@ -181,18 +181,22 @@ def make_step(
     transform = optimiser.make(settings, steps_per_epoch)
     class_weight = jnp.asarray(weights)
 
-    def objective(params: Any, batch_stats: Any, pixels: Array, labels: Array, key: Array) -> Any:
-        variables = {"params": params, "batch_stats": batch_stats}
-        output, stats = classifier.train(variables, pixels, key)
-        loss = losses.cross_entropy(output.logits, labels, smoothing=settings.label_smoothing, weights=class_weight)
+    def loss_of(logits: Array, labels: Array) -> Array:
+        return losses.cross_entropy(logits, labels, smoothing=settings.label_smoothing, weights=class_weight)
+
+    def objective(params: Any, batch_stats: Any, pixels: Array, labels: Array, keys: list[Array]) -> Any:
+        mix_key, encode_key = keys
+        pixels, partner, share = augment.mix(mix_key, pixels, settings.mixing)
+        output, stats = classifier.train({"params": params, "batch_stats": batch_stats}, pixels, encode_key)
+        loss = share * loss_of(output.logits, labels) + (1 - share) * loss_of(output.logits, labels[partner])
         penalty = losses.rate_penalty(output.rates, low=settings.rate_low, high=settings.rate_high)
         return loss + settings.rate_strength * penalty, (output, stats)
 
     def step(state: TrainState, pixels: Array, labels: Array) -> tuple[TrainState, StepMetrics]:
-        augment_key, encode_key = jax.random.split(jax.random.fold_in(jax.random.key(seed), state.step))
+        augment_key, *keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), state.step), 3)
         pixels = augment.augment(augment_key, pixels, settings.augmentation)
         gradient = jax.value_and_grad(objective, has_aux=True)
-        (loss, (output, stats)), grads = gradient(state.params, state.batch_stats, pixels, labels, encode_key)
+        (loss, (output, stats)), grads = gradient(state.params, state.batch_stats, pixels, labels, keys)
         updates, opt_state = transform.update(grads, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
         # A short memory at first, so that the random initial weights are soon forgotten.
@@ -230,7 +234,7 @@ def fit(
         settings: How to train.
         seed: Decides the order of the images, the augmentation and the rate encoding.
         progress: Who is told.
-        resumed: State and best epoch to go on from.
+        resumed: State and best epoch to go on from; the state is consumed.
 
     Returns:
         The best epoch and the last state.

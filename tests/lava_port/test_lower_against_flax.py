@@ -20,13 +20,12 @@ CLASSES = ("benign", "early", "pre", "pro")
 def double_precision() -> Iterator[None]:
     """Compute in float64 as the judge does, so that no membrane falls on the other side of its threshold."""
     import jax
+    import jax.experimental
 
     try:
         context: AbstractContextManager[Any] = jax.enable_x64(True)
     except (AttributeError, TypeError):
-        from jax.experimental import enable_x64
-
-        context = enable_x64()
+        context = jax.experimental.enable_x64()  # pyright: ignore[reportAttributeAccessIssue]
     with context:
         yield
 

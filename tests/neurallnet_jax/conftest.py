@@ -1,6 +1,7 @@
 """Shape checks, no silent broadcasting, and small classifiers for the tests of `neurallnet_jax`."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from jaxtyping import install_import_hook
@@ -22,6 +23,13 @@ settings.register_profile("compiles", deadline=None)
 settings.load_profile("compiles")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def compiled_once(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Share what is compiled between tests, which train one and the same network again and again."""
+    jax.config.update("jax_compilation_cache_dir", str(tmp_path_factory.mktemp("compiled")))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+
+
 @pytest.fixture(scope="module", autouse=True)
 def no_rank_promotion() -> Iterator[None]:
     """Refuse to broadcast arrays of different rank, such as (batch,) against (batch, 1)."""
@@ -35,9 +43,10 @@ def draw_classifier(
     """Return a classifier so lively that most layers spike, most gates move and no statistic is at its start."""
     rng = np.random.default_rng(seed)
     inputs = jax.ShapeDtypeStruct((1, 1, *network.image_size, network.channels), np.float32)
-    start = jax.eval_shape(Model(network).init, jax.random.key(0), inputs)
+    start: Any = jax.eval_shape(Model(network).init, jax.random.key(0), inputs)
     weights = {}
-    for name, leaf in traverse_util.flatten_dict(start, sep="/").items():
+    leaves: dict[str, Any] = traverse_util.flatten_dict(start, sep="/")
+    for name, leaf in leaves.items():
         kind, last = name.split("/")[0], name.split("/")[-1]
         if last in ("scale", "var"):
             drawn = rng.uniform(0.5, 1.5, leaf.shape)

@@ -47,6 +47,7 @@ def test_an_unknown_preset_is_refused_with_those_that_exist():
         ({"ema_decay": 1.0}, "ema_decay is 1"),
         ({"rate_low": 0.4, "rate_high": 0.2}, "firing rates 0.4..0.2"),
         ({"rate_strength": -1.0}, "strength -1"),
+        ({"mixing": -0.1}, "mixing is -0.1"),
     ],
 )
 def test_a_setting_out_of_range_is_refused_by_name(fields, message):

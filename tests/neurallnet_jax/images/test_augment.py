@@ -235,3 +235,20 @@ def test_quarter_turns_of_images_that_are_not_square_are_refused_with_a_way_out(
 def test_a_strength_out_of_range_is_refused_by_name(name, value):
     with pytest.raises(ValueError, match=f"augmentation '{name}' is"):
         Augmentation(**{name: value})
+
+
+@pytest.mark.parametrize("strength", [0.2, 1.0])
+def test_mixing_blends_every_image_with_its_partner(strength: float) -> None:
+    images = jnp.asarray(np.random.default_rng(0).uniform(0, 255, (6, 4, 4, 3)), jnp.float32)
+    mixed, partner, share = aug.mix(jax.random.key(7), images, strength)
+    assert 0 < share < 1
+    assert sorted(partner.tolist()) == list(range(6))
+    expected = float(share) * np.asarray(images) + (1 - float(share)) * np.asarray(images)[np.asarray(partner)]
+    np.testing.assert_allclose(mixed, expected, rtol=1e-5)
+
+
+def test_mixing_of_no_strength_leaves_images_and_labels_alone() -> None:
+    images = jnp.ones((3, 2, 2, 3))
+    mixed, _, share = aug.mix(jax.random.key(0), images, 0.0)
+    np.testing.assert_array_equal(mixed, images)
+    assert share == 1

@@ -94,7 +94,9 @@ def simulate(network: spec.Network, weights: dict[str, np.ndarray], pixels: np.n
         value = (pixels.astype(np.float64) - PREPROCESSING.offset) / PREPROCESSING.scale
         bias, gate = 0.0, 1.0
         for name, layer in spec.named_layers(network):
-            own = {key.split("/")[-1]: np.float64(array) for key, array in weights.items() if f"/{name}/" in key}
+            own: dict[str, Any] = {
+                key.split("/")[-1]: np.float64(array) for key, array in weights.items() if f"/{name}/" in key
+            }
             match layer:
                 case spec.Conv():
                     value, bias = convolve(value, own["kernel"], layer), own.get("bias", 0.0)

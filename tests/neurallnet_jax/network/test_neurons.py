@@ -13,7 +13,7 @@ from neurallnet_jax.network import neurons, surrogate
 
 
 @functools.partial(jax.jit, static_argnames=("v_threshold", "steps", "reset"))
-def run(current: Any, bias: Any, du: Any, dv: Any, v_threshold: float, *, steps: int, reset: str = "hard") -> Any:
+def run(current: Any, bias: Any, du: Any, dv: Any, v_threshold: float, *, steps: int, reset: Any = "hard") -> Any:
     """Return spikes and the potential after every step, (steps, batch, n) each."""
     neuron = neurons.lif(du, dv, v_threshold=v_threshold, reset=reset)
     state, potentials = neuron.init(current.shape[1:]), []

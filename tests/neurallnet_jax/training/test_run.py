@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from neurallnet_jax import checkpoint, spec
-from neurallnet_jax.training import logs
+from neurallnet_jax.training import logs, loop
 from neurallnet_jax.training import run as runs
 from neurallnet_jax.training.run import Request
 
@@ -44,7 +44,7 @@ class Stop(runs.Watcher):
     def __init__(self, after: int) -> None:
         self.left = after
 
-    def step(self, *_: object) -> None:
+    def step(self, epoch: int, step: int, steps_per_epoch: int, metrics: loop.StepMetrics) -> None:
         self.left -= 1
 
     def should_stop(self) -> bool:
