@@ -106,7 +106,6 @@ def lower_layer(layer: Any, source: graph.Node, name: str, shape: tuple[int, ...
 
 @lower_layer.register
 def _(layer: spec.Conv, source: graph.Node, name: str, shape: tuple[int, ...], weights: Weights) -> graph.ConvNode:
-    _need_events(source, name, "a convolution")
     kernel = weights[f"params/{name}/kernel"].transpose(3, 2, 0, 1)
     bias = _bias(weights, name, layer.bias, layer.features)
     return graph.ConvNode(name, (source.name,), shape, kernel, bias, layer.stride, layer.padding, layer.groups)
@@ -141,7 +140,6 @@ def _(
 
 @lower_layer.register
 def _(layer: spec.Dense, source: graph.Node, name: str, shape: tuple[int, ...], weights: Weights) -> graph.DenseNode:
-    _need_events(source, name, "a dense layer")
     weight = weights[f"params/{name}/kernel"].T
     return graph.DenseNode(name, (source.name,), shape, weight, _bias(weights, name, layer.bias, layer.features))
 
@@ -237,14 +235,6 @@ def _check_weights(network: spec.Network, weights: Weights) -> None:
 
 def _is_current(source: graph.Node) -> bool:
     return isinstance(source, graph.ConvNode | graph.DenseNode | graph.NormNode | graph.AveragePoolNode)
-
-
-def _need_events(source: graph.Node, name: str, what: str) -> None:
-    if _is_current(source):
-        raise GraphError(
-            f"layer '{name}': {what} hears spikes or the image, but '{source.name}' gives a current; "
-            "put neurons between the two"
-        )
 
 
 def _bias(weights: Weights, name: str, present: bool, features: int) -> np.ndarray:

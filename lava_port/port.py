@@ -80,7 +80,7 @@ def save(port: Port, folder: Path) -> None:
     """Write a PORT; an older one of the same name is replaced only once the new one is complete.
 
     Raises:
-        ValueError: `folder` exists and is no PORT, or the hash of an image is no SHA-256.
+        ValueError: `folder` exists and is no PORT, it cannot be written, or the hash of an image is no SHA-256.
     """
     folder = Path(folder)
     if folder.exists() and not is_port(folder) and not (folder.is_dir() and not any(folder.iterdir())):
@@ -88,15 +88,17 @@ def save(port: Port, folder: Path) -> None:
     wrong = [digest for digest in (*port.seen, *port.test) if not re.fullmatch("[0-9a-f]{64}", digest)]
     if wrong:
         raise ValueError(f"{wrong[0]!r} is no SHA-256 of an image; expected 64 hexadecimal digits")
-    folder.parent.mkdir(parents=True, exist_ok=True)
     fresh = folder.parent / f".{folder.name}.{os.getpid()}.new"
     old = folder.parent / f".{folder.name}.{os.getpid()}.old"
     try:
-        fresh.mkdir()
+        fresh.mkdir(parents=True)
         _write(port, fresh)
         if folder.exists():
             folder.rename(old)
         fresh.rename(folder)
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ValueError(f"{folder}: cannot be written ({reason}); free some space or name another place") from None
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
         if old.exists() and not folder.exists():
@@ -129,7 +131,7 @@ def load(folder: Path) -> Port:
         return _from_json(data, fixed, floats)
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{folder / _STRUCTURE} is damaged ({error}); convert the run again") from None
-    except GraphError as error:
+    except ValueError as error:
         raise ValueError(f"{folder}: {error}") from None
 
 
@@ -161,7 +163,8 @@ def _write(port: Port, folder: Path) -> None:
 def _read_arrays(path: Path, data: Mapping[str, Any]) -> Arrays:
     if not path.is_file():
         raise ValueError(f"{path.parent} lacks {path.name}; convert the run again")
-    if _digest(path) != data.get("sha256", {}).get(path.name):
+    named = data.get("sha256")
+    if not isinstance(named, dict) or _digest(path) != named.get(path.name):
         raise ValueError(
             f"{path} is damaged: its SHA-256 is not the one that {_STRUCTURE} names; convert the run again"
         )
@@ -176,6 +179,8 @@ def _digest(path: Path) -> str:
 
 
 def _from_json(data: Mapping[str, Any], fixed: Arrays, floats: Arrays) -> Port:
+    if not isinstance(data["provenance"], dict):
+        raise TypeError("its provenance is no mapping")
     return Port(
         network=spec.network_from_json(data["network"]),
         graph=Graph(*_graph_from_json(data["graph"], floats)),

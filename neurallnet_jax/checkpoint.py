@@ -85,6 +85,10 @@ class Checkpoint:
     def __post_init__(self) -> None:
         if len(self.classes) != self.spec.classes:
             raise ValueError(f"{len(self.classes)} class names for a network of {self.spec.classes} classes")
+        if not isinstance(self.provenance, Mapping):
+            raise ValueError(f"provenance is {self.provenance!r}; expected a mapping")
+        if self.temperature is not None and not 0 < self.temperature < float("inf"):
+            raise ValueError(f"temperature is {self.temperature!r}; expected a number above zero, or None")
         for name, array in self.weights.items():
             if not np.isfinite(array).all():
                 raise ValueError(f"weight {name!r} holds NaN or infinity; the training it comes from has failed")
@@ -141,8 +145,11 @@ def load(run: str | Path) -> Checkpoint:
         raise ValueError(f"{path}: holds tensors but no checkpoint; it was written by something else")
     if metadata.get("sha256") != _digest(arrays, metadata["checkpoint"]):
         raise ValueError(f"{path}: its bytes do not match its digest; the file is damaged, copy or train it again")
-    header = json.loads(metadata["checkpoint"])
-    version = header.get("format_version")
+    try:
+        header = json.loads(metadata["checkpoint"])
+    except json.JSONDecodeError:
+        header = None
+    version = header.get("format_version") if isinstance(header, dict) else None
     if version != FORMAT_VERSION:
         raise ValueError(
             f"{path}: format version {version}, this release reads {FORMAT_VERSION}; upgrade neurallnet-jax"
@@ -160,7 +167,7 @@ def load(run: str | Path) -> Checkpoint:
             provenance=header["provenance"],
             temperature=header["temperature"],
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: {error}") from None
 
 

@@ -61,6 +61,10 @@ class Request:
     source: str | None = None
     on_bad_image: Literal["skip", "fail"] = "fail"
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.seed < 2**32:
+            raise ValueError(f"seed is {self.seed}; expected 0..{2**32 - 1}")
+
 
 @dataclass(frozen=True, eq=False)
 class Result:
@@ -126,8 +130,10 @@ def train(
     watcher = watcher or Watcher()
     if not resume and any((out / name).exists() for name in (RUN_NAME, STATES_NAME, checkpoints.FILE_NAME)):
         raise ValueError(f"{out}: holds a RUN already; add --resume to go on with it, or name another folder")
-    if resume and begun(out) != request:
-        raise ValueError(f"{out}: was begun with other settings; resume with the same, or train into another folder")
+    if resume and (changes := _differences(begun(out), request)):
+        raise ValueError(
+            f"{out}: was begun with other settings ({changes}); resume with the same, or train into another folder"
+        )
     if resume and (out / checkpoints.FILE_NAME).exists():
         return _ended(checkpoints.load(out))
     dataset = folder.open_folder(
@@ -144,11 +150,7 @@ def train(
             "every class needs its folder with images"
         )
     split = splits.read_split(out / SPLIT_NAME, dataset) if resume else _split(request, dataset)
-    if not resume:
-        out.mkdir(parents=True, exist_ok=True)
-        splits.write_split(split, dataset, out / SPLIT_NAME)
-        _write_run(out, request, command=command)
-    return _train(request, out, dataset, split, command=command, watcher=watcher, clock=clock)
+    return _train(request, out, dataset, split, resume=resume, command=command, watcher=watcher, clock=clock)
 
 
 def begun(out: Path) -> Request:
@@ -182,6 +184,7 @@ def _train(
     dataset: folder.Dataset,
     split: splits.Split,
     *,
+    resume: bool,
     command: str,
     watcher: Watcher,
     clock: Callable[[], float],
@@ -191,6 +194,11 @@ def _train(
     data = loop.TrainingData(dataset.pixels, dataset.labels, parts["train"], parts["validation"])
     steps_per_epoch = loop.steps_per_epoch(data, request.training)
     classifier, seen_before = _classifier(request, dataset, parts["train"])
+    if not resume:
+        # Only now, so that a request that cannot be met leaves nothing behind.
+        out.mkdir(parents=True, exist_ok=True)
+        splits.write_split(split, dataset, out / SPLIT_NAME)
+        _write_run(out, request, command=command)
     with StateStore(out / STATES_NAME) as store:
         first = loop.begin(classifier, request.training, steps_per_epoch)
         resumed = store.restore(first) if store.latest is not None else first
@@ -223,6 +231,20 @@ def _train(
     )
     checkpoints.save(saved, out)
     return dataclasses.replace(result, checkpoint=saved)
+
+
+def _differences(before: Request, now: Request) -> str:
+    """Return every setting that differs, and how, in words."""
+    flat = [_flat(dataclasses.asdict(request)) for request in (before, now)]
+    keys = [key for key in {**flat[0], **flat[1]} if flat[0].get(key) != flat[1].get(key)]
+    return "; ".join(f"{key} was {flat[0].get(key)!r}, is {flat[1].get(key)!r}" for key in keys)
+
+
+def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    leaves: dict[str, Any] = {}
+    for key, value in tree.items():
+        leaves |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return leaves
 
 
 def _ended(saved: checkpoints.Checkpoint) -> Result:

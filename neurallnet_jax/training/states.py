@@ -1,5 +1,7 @@
 """The state of an unfinished training on disk, through Orbax. Knows the loop's state and nothing of what it means."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -26,7 +28,8 @@ class StateStore:
         return self
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        self._manager.close()
+        with self._saving():
+            self._manager.close()
 
     @property
     def latest(self) -> int | None:
@@ -37,7 +40,20 @@ class StateStore:
         """Begin to save a state; a step that is there already is left as it is."""
         step = int(state.step)
         if step != self.latest:
-            self._manager.save(step, args=ocp.args.StandardSave(_tree(state, best)))
+            with self._saving():
+                self._manager.save(step, args=ocp.args.StandardSave(_tree(state, best)))
+
+    @contextmanager
+    def _saving(self) -> Iterator[None]:
+        try:
+            yield
+        except (ValueError, OSError) as error:
+            text = str(error)
+            full = "no space is left on the device" if "No space left" in text else text.split("\n")[0]
+            raise ValueError(
+                f"{self._manager.directory}: a state cannot be saved ({full}); free some space, then go on with "
+                "--resume, or name another folder"
+            ) from None
 
     def restore(self, like: tuple[TrainState, Best]) -> tuple[TrainState, Best]:
         """Return the last state.

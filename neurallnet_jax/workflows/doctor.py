@@ -10,7 +10,7 @@ from typing import Literal
 
 __all__ = ["Check", "checks"]
 
-_PACKAGES = ("jax", "flax", "optax", "orbax-checkpoint", "numpy", "pillow", "safetensors", "chex")
+_PACKAGES = ("jax", "flax", "optax", "orbax-checkpoint", "numpy", "pillow", "safetensors")
 _EXTRAS = ("lava-nc", "tensorflow-datasets")
 
 
