@@ -3,6 +3,7 @@
 Knows NumPy only; one file, so that a killed command leaves the old checkpoint or the new one.
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -145,10 +146,9 @@ def load(run: str | Path) -> Checkpoint:
         raise ValueError(f"{path}: holds tensors but no checkpoint; it was written by something else")
     if metadata.get("sha256") != _digest(arrays, metadata["checkpoint"]):
         raise ValueError(f"{path}: its bytes do not match its digest; the file is damaged, copy or train it again")
-    try:
+    header: Any = None
+    with contextlib.suppress(json.JSONDecodeError):
         header = json.loads(metadata["checkpoint"])
-    except json.JSONDecodeError:
-        header = None
     version = header.get("format_version") if isinstance(header, dict) else None
     if version != FORMAT_VERSION:
         raise ValueError(

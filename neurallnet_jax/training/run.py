@@ -234,10 +234,13 @@ def _train(
 
 
 def _differences(before: Request, now: Request) -> str:
-    """Return every setting that differs, and how, in words."""
-    flat = [_flat(dataclasses.asdict(request)) for request in (before, now)]
-    keys = [key for key in {**flat[0], **flat[1]} if flat[0].get(key) != flat[1].get(key)]
-    return "; ".join(f"{key} was {flat[0].get(key)!r}, is {flat[1].get(key)!r}" for key in keys)
+    """Return every setting that differs, and how, in words; of the layers only that they do."""
+    if before == now:
+        return ""
+    old, new = (_flat(dataclasses.asdict(request)) for request in (before, now))
+    layers = ["the layers differ"] if before.network.layers != now.network.layers else []
+    keys = [key for key in new if key != "network.layers" and old[key] != new[key]]
+    return "; ".join([f"{key} was {old[key]!r}, is {new[key]!r}" for key in keys] + layers)
 
 
 def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

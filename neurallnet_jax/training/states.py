@@ -1,5 +1,6 @@
 """The state of an unfinished training on disk, through Orbax. Knows the loop's state and nothing of what it means."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,8 +41,16 @@ class StateStore:
         """Begin to save a state; a step that is there already is left as it is."""
         step = int(state.step)
         if step != self.latest:
+            tree = _tree(state, best)
             with self._saving():
-                self._manager.save(step, args=ocp.args.StandardSave(_tree(state, best)))
+                self._check_space(sum(np.asarray(leaf).nbytes for leaf in jax.tree.leaves(tree)))
+                self._manager.save(step, args=ocp.args.StandardSave(tree))
+
+    def _check_space(self, needed: int) -> None:
+        # Beforehand, because a disk that fills up while threads write makes their library print tracebacks.
+        free = shutil.disk_usage(self._manager.directory).free
+        if free < needed:
+            raise OSError(f"it takes {needed:,} bytes, and {free:,} are free")
 
     @contextmanager
     def _saving(self) -> Iterator[None]:

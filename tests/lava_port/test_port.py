@@ -123,7 +123,7 @@ def test_a_rename_that_fails_puts_the_older_port_back(saved, folder, monkeypatch
         return rename(path, target)
 
     monkeypatch.setattr(type(folder), "rename", fails_for_the_new_one)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(ValueError, match=r"cannot be written \(disk full\); free some space or name another place"):
         port.save(saved, folder)
     assert port.load(folder).provenance == saved.provenance
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]

@@ -1,0 +1,630 @@
+"""The commands end to end, in this process, on drawn smears of 32 pixels and a network trained for two epochs."""
+
+import csv
+import errno
+import io
+import json
+import logging
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+from lava_port import emulator
+from neurallnet_jax import checkpoint
+from neurallnet_jax.cli import main as cli
+from neurallnet_jax.cli import output
+from neurallnet_jax.images import cache, synthetic
+from neurallnet_jax.training import run as runs
+from neurallnet_jax.workflows import convert
+
+COUNT = 12
+TRAINING = ("--preset", "tiny", "--image-size", "32", "--split", "random", "--epochs")
+
+
+class Answer(NamedTuple):
+    """What a command said."""
+
+    code: int
+    out: str
+    err: str
+    json: dict[str, Any]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_rank_promotion() -> None:
+    """Commands run as users run them: `lava_port` broadcasts, and only `neurallnet_jax` promises not to."""
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    before = logging.root.manager.disable
+    yield
+    logging.disable(before)
+
+
+@pytest.fixture
+def neurallnet(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Callable[..., Answer]:
+    """Return a function that runs a command with `--json` and gives back all it said; the JSON file must be new."""
+
+    def run(*words: object) -> Answer:
+        result = tmp_path / "result.json"
+        result.unlink(missing_ok=True)
+        code = cli.main([*map(str, words), "--json", str(result)])
+        said = capsys.readouterr()
+        return Answer(code, said.out, said.err, json.loads(result.read_text()) if result.exists() else {})
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def smears(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """12 smears of each class."""
+    folder = tmp_path_factory.mktemp("drawn") / "smears"
+    assert cli.main(["synthesise", "--out", str(folder), "--count", str(COUNT), "--image-size", "32"]) == 0
+    return folder
+
+
+@pytest.fixture(scope="session")
+def trained(smears: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A RUN of two epochs."""
+    run = tmp_path_factory.mktemp("trained") / "run"
+    assert cli.main(["train", "--data", str(smears), "--out", str(run), *TRAINING, "2"]) == 0
+    return run
+
+
+@pytest.fixture(scope="session")
+def port(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Its PORT."""
+    folder = tmp_path_factory.mktemp("converted") / "port"
+    assert cli.main(["convert-to-lava", str(trained), "--out", str(folder)]) == 0
+    return folder
+
+
+@pytest.fixture
+def marred(smears: Path, tmp_path: Path) -> Path:
+    """The smears with a file cut short, an empty one and a text."""
+    folder = shutil.copytree(smears, tmp_path / "marred")
+    whole = next((folder / "Benign").iterdir()).read_bytes()
+    (folder / "Benign" / "cut.png").write_bytes(whole[: len(whole) // 2])
+    (folder / "Pre-B" / "empty.png").write_bytes(b"")
+    (folder / "Pro-B" / "text.jpg").write_text("no smear")
+    return folder
+
+
+def marred_files(entries: list[dict[str, str]]) -> set[str]:
+    return {entry["path"] for entry in entries if entry["path"] in entry["error"]}
+
+
+def refused(answer: Answer, *parts: str) -> None:
+    """Check for exit code 2 and one line on standard error that holds every part."""
+    assert answer.code == 2
+    assert answer.err.count("\n") == 1
+    assert answer.json == {}
+    for part in parts:
+        assert part in answer.err
+
+
+# --- synthesise ---------------------------------------------------------------------------------------------------------
+
+
+def test_synthesise_draws_every_class(neurallnet: Callable[..., Answer], tmp_path: Path) -> None:
+    answer = neurallnet("synthesise", "--out", tmp_path / "out", "--count", 2, "--image-size", 32)
+    assert answer.code == 0
+    assert answer.json["n"] == 8
+    assert answer.json["classes"] == list(synthetic.CLASSES)
+    assert len(list((tmp_path / "out").rglob("*.png"))) == 8
+
+
+def test_synthesise_does_not_touch_what_is_there(neurallnet: Callable[..., Answer], tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.txt").write_text("three years")
+    refused(neurallnet("synthesise", "--out", tmp_path / "out", "--count", 1), "is not an empty folder")
+    assert (tmp_path / "out" / "thesis.txt").read_text() == "three years"
+
+
+@pytest.mark.parametrize("command", ["synthesise --out s", "demo --out d", "train --data d --out r"])
+@pytest.mark.parametrize("seed", ["-1", "4294967296", "1.5", "x"])
+def test_a_seed_that_no_generator_takes_is_refused(command: str, seed: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        cli.main([*command.split(), "--seed", seed])
+    assert left.value.code == 2
+    assert seed in capsys.readouterr().err
+
+
+# --- train --------------------------------------------------------------------------------------------------------------
+
+
+def test_train_leaves_a_run_and_says_how_to_score_it(
+    neurallnet: Callable[..., Answer], smears: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "a run"
+    answer = neurallnet("train", "--data", smears, "--out", run, *TRAINING, 1)
+    assert answer.code == 0
+    assert {"best_epoch", "validation", "seconds", "images_per_second"} <= set(answer.json)
+    assert answer.json["finished"]
+    assert answer.json["best_epoch"] == 1
+    assert answer.json["test_images"] == 4
+    assert "epoch   1  loss" in answer.err
+    advice = next(line for line in answer.out.splitlines() if line.startswith("  neurallnet"))
+    assert shlex.split(advice)[1:] == ["evaluate", str(run), "--data", str(smears), "--only", "test"]
+    assert cli.main(shlex.split(advice)[1:]) == 0
+    refused(neurallnet("train", "--data", smears, "--out", run, *TRAINING, 1), "holds a RUN already", "--resume")
+
+
+def test_resume_returns_the_finished_run_and_names_every_other_setting(
+    neurallnet: Callable[..., Answer], smears: Path, trained: Path
+) -> None:
+    before = (trained / checkpoint.FILE_NAME).read_bytes()
+    again = neurallnet("train", "--data", smears, "--out", trained, *TRAINING, 2, "--resume")
+    assert again.code == 0
+    assert again.json["best_epoch"] == checkpoint.load(trained).provenance["best_epoch"]
+    other = neurallnet("train", "--data", smears, "--out", trained, *TRAINING, 3, "--seed", 1, "--resume")
+    refused(other, "other settings", "training.epochs was 2, is 3", "seed was 0, is 1")
+    bigger = [*TRAINING[:2], "--image-size", "40", *TRAINING[4:], "2"]
+    refused(
+        neurallnet("train", "--data", smears, "--out", trained, *bigger, "--resume"),
+        "(network.image_size was (32, 32), is (40, 40))",
+    )
+    assert (trained / checkpoint.FILE_NAME).read_bytes() == before
+
+
+def test_ctrl_c_saves_and_the_command_it_names_goes_on(
+    neurallnet: Callable[..., Answer], smears: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from neurallnet_jax.cli.watching import BarWatcher
+
+    heard = BarWatcher.step
+
+    def step(self: BarWatcher, epoch: int, *rest: Any) -> None:
+        heard(self, epoch, *rest)
+        if epoch == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(BarWatcher, "step", step)
+    before = signal.getsignal(signal.SIGINT)
+    run = tmp_path / "a run"
+    stopped = neurallnet("train", "--data", smears, "--out", run, *TRAINING, 2)
+    assert stopped.code == cli.INTERRUPTED
+    assert not stopped.json["finished"]
+    assert "Ctrl-C again to stop at once" in stopped.err
+    assert not (run / checkpoint.FILE_NAME).exists()
+    assert signal.getsignal(signal.SIGINT) == before
+    named = next(line for line in stopped.out.splitlines() if line.startswith("  neurallnet"))
+    monkeypatch.undo()
+    resumed = neurallnet(*shlex.split(named)[1:])
+    assert resumed.code == 0
+    assert f"going on after step {checkpoint.load(run).provenance['steps'] // 2}" in resumed.err
+
+
+def test_train_goes_on_from_the_weights_of_another_run(
+    neurallnet: Callable[..., Answer], smears: Path, trained: Path, tmp_path: Path
+) -> None:
+    words = ("train", "--data", smears, "--split", "random", "--epochs", 1, "--from", trained)
+    answer = neurallnet(*words, "--out", tmp_path / "run")
+    assert answer.code == 0
+    made, source = checkpoint.load(tmp_path / "run"), checkpoint.load(trained)
+    assert made.spec == source.spec
+    assert set(source.seen) <= set(made.seen)
+    for change, message in (
+        (("--image-size", 48), "are for 32 px"),
+        (("--model", "neurallnet-relu"), "those of a spiking network"),
+    ):
+        refused(neurallnet(*words, "--out", tmp_path / "other", *change), message)
+        assert not (tmp_path / "other").exists()
+
+
+def test_train_takes_the_classes_from_the_folder(
+    neurallnet: Callable[..., Answer], smears: Path, tmp_path: Path
+) -> None:
+    own, run = tmp_path / "own[", tmp_path / "run["
+    shutil.copytree(smears / "Benign", own / "[bold]round[bold]")
+    shutil.copytree(smears / "Pro-B", own / "ärmlich :smile:")
+    classes = ["[bold]round[bold]", "ärmlich :smile:"]
+    assert neurallnet("train", "--data", own, "--out", run, *TRAINING, 1).code == 0
+    shown = neurallnet("evaluate", run, "--data", own)
+    assert shown.code == 0
+    assert shown.json["classes"] == classes
+    assert all(name in shown.out for name in classes)
+    assert str(own) in shown.out.replace("\n", "")
+    refused(neurallnet("evaluate", run, "--data", smears), "is none of the model's", "train on this folder")
+
+
+def test_nothing_is_left_of_a_training_that_cannot_begin(
+    neurallnet: Callable[..., Answer], smears: Path, marred: Path, trained: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    shutil.copytree(smears / "Benign", tmp_path / "one" / "Benign")
+    shutil.copytree(smears, tmp_path / "other")
+    (tmp_path / "other" / "Benign" / "smear-0001.png").unlink()
+    for data, more, message in (
+        (empty, (), "has no sub-folder"),
+        (tmp_path / "one", (), "every class needs its folder with images"),
+        (marred, (), "--on-bad-image skip leaves such files out"),
+        (smears, ("--fold", 5), "fold is 5; expected 0..4"),
+        (smears, ("--split", "nonsense"), "cannot be read as a split"),
+        (tmp_path / "other", ("--split", trained / "split.csv"), "is not in"),
+        (smears, ("--from", "nowhere"), "no RUN"),
+    ):
+        refused(neurallnet("train", "--data", data, "--out", out, *TRAINING, 1, *more), message)
+        assert not out.exists()
+
+
+def test_a_request_with_a_seed_that_no_key_takes_is_refused(trained: Path) -> None:
+    network = checkpoint.load(trained).spec
+    with pytest.raises(ValueError, match=r"seed is -1; expected 0\.\.4294967295"):
+        runs.Request("smears", network, runs.begun(trained).training, seed=-1)
+
+
+def test_a_disk_too_full_for_a_state_is_one_line(
+    neurallnet: Callable[..., Answer], smears: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=1000))
+    run = tmp_path / "run"
+    answer = neurallnet("train", "--data", smears, "--out", run, *TRAINING, 1)
+    assert answer.code == 2
+    last = answer.err.splitlines()[-1]
+    assert "a state cannot be saved (it takes" in last
+    assert "and 1,000 are free" in last
+    monkeypatch.undo()
+    assert neurallnet("train", "--data", smears, "--out", run, *TRAINING, 1, "--resume").code == 0
+
+
+# --- evaluate and predict -----------------------------------------------------------------------------------------------
+
+EVALUATED = {
+    "n", "seen", "classes", "confusion", "accuracy", "balanced_accuracy", "auroc", "mean_average_precision", "per_class",
+    "ece", "brier", "intervals",
+}  # fmt: skip
+
+
+def test_evaluate_holds_what_its_contract_says(
+    neurallnet: Callable[..., Answer], smears: Path, trained: Path, tmp_path: Path
+) -> None:
+    table = tmp_path / "predictions.csv"
+    answer = neurallnet("evaluate", trained, "--data", smears, "--predictions", table)
+    assert answer.code == 0
+    assert set(answer.json) >= EVALUATED
+    assert answer.json["n"] == 4 * COUNT
+    assert answer.json["seen"] == len(checkpoint.load(trained).seen) == 4 * COUNT - 4
+    assert np.sum(answer.json["confusion"]) == 4 * COUNT
+    low, high = answer.json["intervals"]["accuracy"]["image"]
+    assert low <= answer.json["accuracy"] <= high
+    assert "group" in answer.json["intervals"]["accuracy"]
+    rows = list(csv.DictReader(io.StringIO(table.read_text(encoding="utf-8"))))
+    assert len(rows) == 4 * COUNT
+    right = np.mean([row["truth"] == row["prediction"] for row in rows])
+    assert right == pytest.approx(answer.json["accuracy"])
+    assert sum(int(row["seen"]) for row in rows) == answer.json["seen"]
+    for row in rows:
+        assert sum(float(row[name]) for name in synthetic.CLASSES) == pytest.approx(1, abs=1e-5)
+
+
+def test_only_and_limit_choose_the_images(neurallnet: Callable[..., Answer], smears: Path, trained: Path) -> None:
+    counts = {
+        words: neurallnet("evaluate", trained, "--data", smears, *words.split()).json
+        for words in ("--only test", "--only unseen", "--limit 5", "--limit 1", "--limit 1000000")
+    }
+    assert {words: (found["n"], found["seen"] == 0) for words, found in counts.items()} == {
+        "--only test": (4, True),
+        "--only unseen": (4, True),
+        "--limit 5": (5, False),
+        "--limit 1": (1, False),
+        "--limit 1000000": (4 * COUNT, False),
+    }
+
+
+@pytest.mark.parametrize("limit", ["0", "-3", "x"])
+def test_no_image_at_all_is_no_limit(limit: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        cli.main(["evaluate", "--data", ".", "--limit", limit])
+    assert left.value.code == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_bad_images_are_skipped_named_and_cost_exit_code_one(
+    neurallnet: Callable[..., Answer], marred: Path, trained: Path, port: Path, tmp_path: Path
+) -> None:
+    expected = {"Benign/cut.png", "Pre-B/empty.png", "Pro-B/text.jpg"}
+    for words in (
+        ("evaluate", trained, "--predictions", tmp_path / "table.csv"),
+        ("simulate", port, "--limit", 2),
+        ("energy", port, "--limit", 2),
+        ("parity", port, "--limit", 2, "--backends", "emulator"),
+    ):
+        answer = neurallnet(*words, "--data", marred)
+        assert answer.code == 1, words
+        assert marred_files(answer.json["skipped"]) == expected
+        assert answer.err.count("skipped ") == 3
+        refused(neurallnet(*words, "--data", marred, "--on-bad-image", "fail"), "Benign/cut.png", "2 more bad files")
+    assert (tmp_path / "table.csv").read_text().count("\n") == 4 * COUNT + 1
+
+
+def test_predict_takes_a_run_first_or_the_shipped_one(
+    neurallnet: Callable[..., Answer], smears: Path, trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = sorted((smears / "Benign").iterdir())[:3]
+    answer = neurallnet("predict", trained, *images)
+    assert answer.code == 0
+    assert [entry["path"] for entry in answer.json["predictions"]] == list(map(str, images))
+    for entry in answer.json["predictions"]:
+        assert entry["probabilities"][entry["label"]] == max(entry["probabilities"].values())
+        assert sum(entry["probabilities"].values()) == pytest.approx(1)
+        assert isinstance(entry["warnings"], list)
+    refused(neurallnet("predict", trained), "no image named")
+    monkeypatch.setattr(checkpoint, "_SHIPPED", trained)
+    shipped = neurallnet("predict", *images)
+    assert shipped.json["run"] == "pretrained"
+    assert shipped.json["predictions"] == answer.json["predictions"]
+
+
+def test_predict_names_bad_files_and_still_tells_the_others(
+    neurallnet: Callable[..., Answer], marred: Path, trained: Path, tmp_path: Path
+) -> None:
+    good = next((marred / "Pre-B").glob("smear*"))
+    # The tag that rich would read out of the two names, and a name of two lines.
+    odd = marred / "d[" / "x] [red]a\nb.png"
+    odd.parent.mkdir()
+    shutil.copy(good, odd)
+    bad = [marred / "Benign" / "cut.png", tmp_path / "missing.png", marred]
+    answer = neurallnet("predict", trained, bad[0], good, *bad[1:], odd)
+    assert answer.code == 1
+    told = [entry["path"] for entry in answer.json["predictions"] if "label" in entry]
+    assert told == [str(good), str(odd)]
+    failed = {entry["path"]: entry["error"] for entry in answer.json["predictions"] if "error" in entry}
+    assert set(failed) == set(map(str, bad))
+    assert all(path in error for path, error in failed.items())
+    assert "[red]a\\nb.png" in answer.out
+    nothing = neurallnet("predict", trained, bad[0])
+    assert nothing.code == 1
+    assert len(nothing.json["predictions"]) == 1
+
+
+# --- convert, simulate, parity, energy ----------------------------------------------------------------------------------
+
+
+def test_convert_writes_a_port_and_what_it_cost(
+    neurallnet: Callable[..., Answer], trained: Path, port: Path, tmp_path: Path
+) -> None:
+    answer = neurallnet("convert-to-lava", trained, "--out", tmp_path / "port")
+    assert answer.code == 0
+    assert {entry["name"] for entry in answer.json["layers"]} == set(answer.json["bits"])
+    assert answer.json["bytes"] == (tmp_path / "port" / "fixed.safetensors").stat().st_size
+    assert answer.json["steps"] < answer.json["total_steps"]
+    assert "2 messages" in answer.out
+    for name in ("fixed.safetensors", "float.safetensors", "port.json"):
+        assert (tmp_path / "port" / name).read_bytes() == (port / name).read_bytes()
+    refused(neurallnet("convert-to-lava", trained, "--out", trained), "is no PORT", "nothing was written")
+
+
+def test_a_port_that_cannot_be_written_leaves_nothing(
+    neurallnet: Callable[..., Answer], trained: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    refused(neurallnet("convert-to-lava", trained, "--out", tmp_path / "file" / "port"), "port: cannot be written")
+    assert os.listdir(tmp_path) == ["file"]  # noqa: PTH208
+
+
+@pytest.mark.parametrize("backend", ["emulator", "reference", pytest.param("lava", marks=pytest.mark.slow)])
+def test_simulate_counts_the_same_spikes_on_every_backend(
+    neurallnet: Callable[..., Answer], smears: Path, port: Path, backend: str
+) -> None:
+    words = ("simulate", port, "--data", smears, "--limit", 2)
+    answer = neurallnet(*words, "--backend", backend)
+    assert answer.code == 0
+    assert {"n", "accuracy", "balanced_accuracy", "spikes", "images_per_second"} <= set(answer.json)
+    assert answer.json["n"] == 2
+    judge = neurallnet(*words, "--backend", "reference").json
+    assert answer.json["spikes"] == judge["spikes"]
+    assert sum(judge["spikes"].values()) > 0
+    assert answer.json["confusion"] == judge["confusion"]
+
+
+def test_a_run_is_no_port(neurallnet: Callable[..., Answer], smears: Path, trained: Path) -> None:
+    for command in ("simulate", "parity", "energy"):
+        refused(neurallnet(command, trained, "--data", smears), "is a RUN, not a PORT", "convert-to-lava")
+
+
+def test_pretrained_stands_for_a_port_too(
+    neurallnet: Callable[..., Answer], smears: Path, trained: Path, port: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoint, "_SHIPPED", trained)
+    words = ("--data", smears, "--limit", 2)
+    assert neurallnet("simulate", *words).json["spikes"] == neurallnet("simulate", port, *words).json["spikes"]
+
+
+def test_parity_says_yes_and_then_no_with_the_place(
+    neurallnet: Callable[..., Answer], smears: Path, port: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("parity", port, "--data", smears, "--limit", 3, "--backends", "emulator")
+    equal = neurallnet(*words)
+    assert equal.code == 0
+    assert equal.json["equal"]
+    assert equal.json["first_mismatch"] is None
+    assert all(layer["mismatches"] == 0 for layer in equal.json["layers"])
+    assert sum(layer["spikes"] for layer in equal.json["layers"]) > 0
+
+    run = emulator.Emulator.run
+
+    def wrong(self: emulator.Emulator, images: np.ndarray, **options: Any) -> Any:
+        changed = images.copy()
+        changed[1] = 255 - changed[1]
+        return run(self, changed, **options)
+
+    monkeypatch.setattr(emulator.Emulator, "run", wrong)
+    differs = neurallnet(*words)
+    assert differs.code == 1
+    assert not differs.json["equal"]
+    first = differs.json["first_mismatch"]
+    assert first["backend"] == "emulator"
+    assert first["at"][0] == 1
+    assert "NOT identical" in differs.out
+
+
+def test_energy_keeps_the_keys_of_neurobench(neurallnet: Callable[..., Answer], smears: Path, port: Path) -> None:
+    answer = neurallnet("energy", port, "--data", smears, "--limit", 3, "--profile", "horowitz45")
+    assert answer.code == 0
+    keys = (
+        "Footprint",
+        "ConnectionSparsity",
+        "ActivationSparsity",
+        "MembraneUpdates",
+        "ClassificationAccuracy",
+        "x_energy",
+    )
+    assert set(keys) <= set(answer.json)
+    assert set(answer.json["SynapticOperations"]) == {"Effective_MACs", "Effective_ACs", "Dense"}
+    assert answer.json["n"] == 3
+    simulated = neurallnet("simulate", port, "--data", smears, "--limit", 3).json
+    assert answer.json["ClassificationAccuracy"] == pytest.approx(simulated["accuracy"])
+
+
+# --- inspect, doctor ----------------------------------------------------------------------------------------------------
+
+
+def test_inspect_shows_a_run_and_a_port_even_in_a_folder_that_looks_like_markup(
+    neurallnet: Callable[..., Answer], trained: Path, port: Path, tmp_path: Path
+) -> None:
+    odd = tmp_path / "q["
+    run = neurallnet("inspect", shutil.copytree(trained, odd / "run]"))
+    assert run.code == 0
+    assert run.json["kind"] == "run"
+    assert run.json["parameters"] == sum(layer["parameters"] for layer in run.json["layers"])
+    assert run.json["digest"] == checkpoint.digest(checkpoint.load(trained))
+    made = neurallnet("inspect", shutil.copytree(port, odd / "port]"))
+    assert made.code == 0
+    assert made.json["kind"] == "port"
+    assert made.json["layers"][0]["kind"] == "FixedInput"
+    assert made.json["provenance"]["checkpoint"] == run.json["digest"]
+    assert "q[/port]" in made.out.replace("\n", "")
+
+
+@pytest.mark.parametrize("file", ["port.json", "fixed.safetensors", "float.safetensors"])
+def test_a_damaged_port_is_refused_with_the_file_named(
+    neurallnet: Callable[..., Answer], smears: Path, port: Path, tmp_path: Path, file: str
+) -> None:
+    broken = shutil.copytree(port, tmp_path / "port")
+    data = (broken / file).read_bytes()
+    (broken / file).write_bytes(data[: len(data) // 2])
+    refused(neurallnet("simulate", broken, "--data", smears), file, "convert the run again")
+    refused(neurallnet("inspect", broken), file, "convert the run again")
+
+
+@pytest.mark.parametrize(("key", "value"), [("provenance", 5), ("sha256", []), ("network", []), ("fixed", None)])
+def test_a_port_whose_structure_is_no_structure_is_refused(
+    neurallnet: Callable[..., Answer], port: Path, tmp_path: Path, key: str, value: object
+) -> None:
+    broken = shutil.copytree(port, tmp_path / "port")
+    structure = json.loads((broken / "port.json").read_text())
+    (broken / "port.json").write_text(json.dumps({**structure, key: value}))
+    refused(neurallnet("inspect", broken), str(broken))
+
+
+def test_doctor_answers_with_its_checks(neurallnet: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch) -> None:
+    from neurallnet_jax.workflows import doctor
+
+    found = [doctor.Check("memory", "ok", "[red] 2 cores"), doctor.Check("lava-nc", "absent", "not here")]
+    monkeypatch.setattr(doctor, "checks", lambda: iter(found))
+    answer = neurallnet("doctor")
+    assert answer.code == 0
+    assert "[red] 2 cores" in answer.out
+    assert [check["status"] for check in answer.json["checks"]] == ["ok", "absent"]
+    found.append(doctor.Check("jitted step", "failed", "no"))
+    assert neurallnet("doctor").code == 1
+
+
+@pytest.mark.slow
+def test_doctor_finds_this_machine_fit(neurallnet: Callable[..., Answer]) -> None:
+    answer = neurallnet("doctor")
+    failed = {check["name"] for check in answer.json["checks"] if check["status"] == "failed"}
+    assert failed <= ({"pretrained"} if not (checkpoint._SHIPPED / checkpoint.FILE_NAME).exists() else set())
+    assert answer.code == (1 if failed else 0)
+
+
+# --- What every command does --------------------------------------------------------------------------------------------
+
+
+def test_the_result_is_written_although_nobody_reads_the_output(trained: Path, smears: Path, tmp_path: Path) -> None:
+    result = tmp_path / "result.json"
+    words = ["evaluate", str(trained), "--data", str(smears), "--limit", "4", "--json", str(result)]
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-m", "neurallnet_jax.cli.main", *words], stdout=writing, stderr=subprocess.PIPE, check=False
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert json.loads(result.read_text())["n"] == 4
+
+
+def test_the_result_goes_where_no_folder_is_yet_and_is_refused_where_none_can_be(
+    neurallnet: Callable[..., Answer], trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["inspect", str(trained), "--json", str(tmp_path / "a" / "b.json")]) == 0
+    assert json.loads((tmp_path / "a" / "b.json").read_text())["kind"] == "run"
+    capsys.readouterr()
+    assert cli.main(["inspect", str(trained), "--json", str(tmp_path / "a" / "b.json" / "c.json")]) == 2
+    assert "c.json: cannot be written (" in capsys.readouterr().err
+
+
+def test_a_cache_that_cannot_be_written_is_one_line_of_warning(
+    neurallnet: Callable[..., Answer], trained: Path, smears: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("NEURALLNET_CACHE", str(tmp_path / "file"))
+    assert cache.default_folder() == tmp_path / "file"
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        answer = neurallnet("evaluate", trained, "--data", smears, "--limit", 4)
+    assert answer.code == 0
+    assert answer.err.count("\n") == 1
+    assert answer.err.startswith("neurallnet: warning: cache")
+    assert "NEURALLNET_CACHE" in answer.err
+
+
+def test_tables_hide_no_part_of_a_name(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "a/[bold]very[/bold]/long/name/" + "x" * 300 + "/end\x1b[2J.png"
+    output.show_table("[/r] title", ["[i]image[/i]"], [[name]])
+    text = capsys.readouterr().out
+    assert "[/r] title" in text
+    assert "[i]image[/i]" in text
+    assert "\x1b" not in text
+    joined = "".join(line.strip("│ \n") for line in text.splitlines()[4:-1])
+    assert joined == name.replace("\x1b", "\\x1b")
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "place: No space left on device"),
+        (MemoryError(), "not enough memory"),
+        (RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 9 bytes"), "not enough memory"),
+    ],
+)
+def test_what_the_machine_lacks_is_said_in_one_line(
+    trained: Path,
+    error: Exception,
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fails(saved: object) -> None:
+        raise error
+
+    monkeypatch.setattr(convert, "convert", fails)
+    assert cli.main(["convert-to-lava", str(trained), "--out", "place"]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert message in said
