@@ -145,13 +145,13 @@ def _tiny() -> Preset:
 
 
 def _neurallnet() -> Preset:
-    """Our reconstruction of NeurALLNet: 160 px, T = 4, five blocks.
+    """Our reconstruction of NeurALLNet: 128 px, T = 4, five blocks.
 
     Command: neurallnet train --data taleqani --preset neurallnet --split blocks --out runs/blocks
     """
-    network = spec.neurallnet(image_size=(160, 160), attention=spec.SqueezeExcite(delay=2))
-    augmentation = Augmentation(scale=(0.85, 1.18), shift=0.08, stain=0.08)
-    training = Training(epochs=45, learning_rate=4e-3, weight_decay=0.05, augmentation=augmentation)
+    network = spec.neurallnet(attention=spec.SqueezeExcite(delay=2))
+    augmentation = Augmentation(scale=(0.9, 1.11), shift=0.06, gain=0.06, offset=0.02, stain=0.0)
+    training = Training(epochs=40, learning_rate=4e-3, weight_decay=0.05, augmentation=augmentation)
     return Preset(network, training)
 
 

@@ -46,8 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     line as well; with NEURALLNET_DEBUG set its traceback is printed. 130: interrupted.
     """
     # Closed by whoever started us; what is printed then goes nowhere.
-    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115 - open as long as the process lives
-    sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
+    sys.stdout = sys.stdout or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - open as long as the process lives
+    sys.stderr = sys.stderr or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
     try:
         try:
             return _dispatch(list(sys.argv[1:] if argv is None else argv))

@@ -24,8 +24,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Draw."""
     from neurallnet_jax.cli import output
-    from neurallnet_jax.images import synthetic
+    from neurallnet_jax.images import decode, synthetic
 
+    if args.image_size**2 > decode.MAX_PIXELS:
+        largest = int(decode.MAX_PIXELS**0.5)
+        raise ValueError(f"--image-size {args.image_size}: at most {largest}, larger images are refused when read")
     size = (args.image_size, args.image_size)
     with output.progress("drawing") as progress:
         count = synthetic.write_folder(args.out, count=args.count, seed=args.seed, image_size=size, progress=progress)

@@ -18,6 +18,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from safetensors import safe_open
+from safetensors.numpy import save_file
 
 from lava_port import emulator
 from neurallnet_jax import checkpoint
@@ -132,6 +134,14 @@ def test_synthesise_does_not_touch_what_is_there(neurallnet: Callable[..., Answe
     assert (tmp_path / "out" / "thesis.txt").read_text() == "three years"
 
 
+def test_synthesise_draws_nothing_that_could_not_be_read_back(
+    neurallnet: Callable[..., Answer], tmp_path: Path
+) -> None:
+    for size, message in ((7, "at least 8 pixels"), (8001, "at most 8000")):
+        refused(neurallnet("synthesise", "--out", tmp_path / "out", "--count", 1, "--image-size", size), message)
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("command", ["synthesise --out s", "demo --out d", "train --data d --out r"])
 @pytest.mark.parametrize("seed", ["-1", "4294967296", "1.5", "x"])
 def test_a_seed_that_no_generator_takes_is_refused(command: str, seed: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -144,6 +154,7 @@ def test_a_seed_that_no_generator_takes_is_refused(command: str, seed: str, caps
 # --- train --------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_train_leaves_a_run_and_says_how_to_score_it(
     neurallnet: Callable[..., Answer], smears: Path, tmp_path: Path
 ) -> None:
@@ -178,6 +189,7 @@ def test_resume_returns_the_finished_run_and_names_every_other_setting(
     assert (trained / checkpoint.FILE_NAME).read_bytes() == before
 
 
+@pytest.mark.slow
 def test_ctrl_c_saves_and_the_command_it_names_goes_on(
     neurallnet: Callable[..., Answer], smears: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -206,6 +218,7 @@ def test_ctrl_c_saves_and_the_command_it_names_goes_on(
     assert f"going on after step {checkpoint.load(run).provenance['steps'] // 2}" in resumed.err
 
 
+@pytest.mark.slow
 def test_train_goes_on_from_the_weights_of_another_run(
     neurallnet: Callable[..., Answer], smears: Path, trained: Path, tmp_path: Path
 ) -> None:
@@ -223,6 +236,7 @@ def test_train_goes_on_from_the_weights_of_another_run(
         assert not (tmp_path / "other").exists()
 
 
+@pytest.mark.slow
 def test_train_takes_the_classes_from_the_folder(
     neurallnet: Callable[..., Answer], smears: Path, tmp_path: Path
 ) -> None:
@@ -628,3 +642,18 @@ def test_what_the_machine_lacks_is_said_in_one_line(
     said = capsys.readouterr().err
     assert said.count("\n") == 1
     assert message in said
+
+
+@pytest.mark.parametrize(
+    "header", [[], None, {"provenance": 3}, {"temperature": 0}, {"temperature": "hot"}, {"spec": 5}, {"classes": 4}]
+)
+def test_a_checkpoint_whose_header_is_no_header_is_refused_with_the_file_named(
+    neurallnet: Callable[..., Answer], trained: Path, tmp_path: Path, header: Any
+) -> None:
+    with safe_open(str(trained / checkpoint.FILE_NAME), framework="numpy") as file:
+        whole = json.loads(file.metadata()["checkpoint"])
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+    text = json.dumps({**whole, **header} if isinstance(header, dict) else header)
+    forged = {"checkpoint": text, "sha256": checkpoint._digest(arrays, text)}
+    save_file(arrays, str(tmp_path / checkpoint.FILE_NAME), metadata=forged)
+    refused(neurallnet("inspect", tmp_path), str(tmp_path / checkpoint.FILE_NAME))
