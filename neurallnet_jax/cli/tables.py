@@ -60,14 +60,15 @@ def show_rounding(rounding: Sequence[LayerRounding]) -> None:
                 f"{100 * one.weight_error_max:.2f} %",
                 _share(one.threshold_error),
                 _share(one.bias_error),
-                f"{one.current_bound:,} of {one.current_limit:,}",
-                f"{one.potential_bound:,} of {one.potential_limit:,}",
+                f"{100 * one.current_bound / one.current_limit:.2g} %",
+                f"{100 * one.potential_bound / one.potential_limit:.2g} %",
                 one.proof,
             ]
             for one in rounding
         ],
         caption="errors: root mean square as a share of the weights, largest as a share of the channel's largest weight, "
-        "thresholds and biases as a share of the threshold; current and potential: worst case of any image",
+        "thresholds and biases as a share of the threshold; current and potential (of a gate: its sums): worst case of any "
+        "image, as a share of what the hardware holds",
     )
 
 
