@@ -42,11 +42,6 @@ class Answer(NamedTuple):
     json: dict[str, Any]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def no_rank_promotion() -> None:
-    """Commands run as users run them: `lava_port` broadcasts, and only `neurallnet_jax` promises not to."""
-
-
 @pytest.fixture(autouse=True)
 def logging_as_before() -> Iterator[None]:
     before = logging.root.manager.disable

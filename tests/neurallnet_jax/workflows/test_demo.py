@@ -17,11 +17,6 @@ REFUSAL = "Lava needs Linux; use --backend emulator"
 SIZE = (32, 32)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def no_rank_promotion() -> None:
-    """The chain holds `lava_port`, which broadcasts; only `neurallnet_jax` promises not to."""
-
-
 @contextmanager
 def reduced() -> Iterator[pytest.MonkeyPatch]:
     """Make the demo small: 20 smears of 32 pixels of each class, two epochs."""
