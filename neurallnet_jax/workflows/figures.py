@@ -39,7 +39,6 @@ __all__ = [
     "energy_bars",
     "every_nth",
     "learning_curve",
-    "sample_sheet",
     "spike_raster",
     "tile",
 ]
@@ -89,59 +88,16 @@ DARK = Theme("#e6e9ed", "#a3aebb", "#36414d", "#56b4e9", "#e69f00", "#22303c", (
 
 
 def tile(image: np.ndarray) -> bytes:
-    """Return one image, uint8 (height, width, 3), as PNG, pixel for pixel."""
-    _check_images(image[None])
+    """Return one image, uint8 (height, width, 3), as PNG, pixel for pixel.
+
+    Raises:
+        ValueError: It is no 8-bit RGB image.
+    """
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[-1] != 3 or not image.size:
+        raise ValueError(f"image is {image.dtype} {image.shape}; expected uint8 (height, width, 3)")
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
-
-
-def sample_sheet(
-    images: np.ndarray,
-    labels: Sequence[int],
-    predicted: Sequence[int],
-    probabilities: np.ndarray,
-    classes: Sequence[str],
-    *,
-    theme: Theme = LIGHT,
-    columns: int = 4,
-) -> bytes:
-    """Return a contact sheet as PNG: each image with what it is and what the network says.
-
-    Args:
-        images: uint8 (n, height, width, 3), at least one.
-        labels: True class of each.
-        predicted: Predicted class of each.
-        probabilities: Predicted probabilities, (n, classes).
-        classes: Class names.
-        theme: Colours.
-        columns: Images per row.
-
-    Raises:
-        ValueError: The images are not 8-bit RGB, or the arrays differ in length.
-    """
-    _check_images(images)
-    if not len(images) == len(labels) == len(predicted) == len(probabilities):
-        raise ValueError(
-            f"{len(images)} images, {len(labels)} labels, {len(predicted)} predictions and {len(probabilities)} "
-            "probabilities; expected as many of each"
-        )
-    columns = min(columns, len(images))
-    rows = math.ceil(len(images) / columns)
-    with _figure((WIDTH, rows * (WIDTH / columns + 0.42)), theme) as figure:
-        axes = figure.subplots(rows, columns, squeeze=False).ravel()
-        for axis in axes:
-            axis.set_axis_off()
-        for axis, image, truth, guess, row in zip(axes, images, labels, predicted, probabilities, strict=False):
-            axis.imshow(image, interpolation="nearest")
-            sign = RIGHT if truth == guess else WRONG
-            said = f"{sign} {wording.shorten(classes[guess], 16)} {wording.percent(float(row[guess]), 2)}"
-            axis.set_title(
-                f"{said}\nis {wording.shorten(classes[truth], 20)}",
-                color=theme.ink if truth == guess else theme.second,
-                fontsize=SMALL,
-            )
-        return _png(figure)
 
 
 def confusion_matrix(confusion: np.ndarray, classes: Sequence[str], *, theme: Theme = LIGHT) -> bytes:
@@ -382,11 +338,6 @@ def _readable_on(colour: tuple[float, float, float, float]) -> str:
     return "black" if (luminance + 0.05) ** 2 > 1.05 * 0.05 else "white"
 
 
-def _check_images(images: np.ndarray) -> None:
-    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] != 3 or not len(images):
-        raise ValueError(f"images are {images.dtype} {images.shape}; expected uint8 (n, height, width, 3), n >= 1")
-
-
 @contextmanager
 def _figure(size: tuple[float, float], theme: Theme) -> Iterator[Figure]:
     """Yield a figure in our style, whatever the user's own matplotlibrc says; nothing global is left changed."""
@@ -428,10 +379,4 @@ def _figure(size: tuple[float, float], theme: Theme) -> Iterator[Figure]:
 def _svg(figure: Figure) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    return buffer.getvalue()
-
-
-def _png(figure: Figure) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=160, metadata={"Software": None})
     return buffer.getvalue()

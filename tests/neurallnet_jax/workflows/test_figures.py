@@ -49,12 +49,7 @@ def drawn_trace(shape: tuple[int, ...], seed: int = 0) -> Trace:
 
 @pytest.fixture
 def every_figure(epochs: tuple[EpochRecord, ...], energy: EnergyReport) -> dict[str, Callable[..., bytes]]:
-    images = np.random.default_rng(0).integers(0, 256, (4, 24, 32, 3)).astype(np.uint8)
-    chances = np.full((4, 4), 0.25)
     return {
-        "sheet": lambda names=("a", "b", "c", "d"), **o: figures.sample_sheet(
-            images, range(4), (0, 1, 2, 2), chances, names, **o
-        ),
         "confusion": lambda names=("a", "b", "c", "d"), **o: figures.confusion_matrix(
             np.arange(16).reshape(4, 4), names, **o
         ),
@@ -66,7 +61,7 @@ def every_figure(epochs: tuple[EpochRecord, ...], energy: EnergyReport) -> dict[
     }
 
 
-@pytest.mark.parametrize("name", ["sheet", "confusion", "curve", "raster", "energy"])
+@pytest.mark.parametrize("name", ["confusion", "curve", "raster", "energy"])
 @pytest.mark.parametrize("theme", [figures.LIGHT, figures.DARK], ids=["light", "dark"])
 def test_a_figure_is_valid_small_and_the_same_again(
     every_figure: dict[str, Callable[..., bytes]], name: str, theme: figures.Theme
@@ -74,20 +69,13 @@ def test_a_figure_is_valid_small_and_the_same_again(
     data = every_figure[name](theme=theme)
     assert len(data) < 300_000
     assert data == every_figure[name](theme=theme)
-    if name == "sheet":
-        with Image.open(io.BytesIO(data)) as image:
-            image.verify()
-            assert image.format == "PNG"
-            assert 600 < image.width < 1400
-    else:
-        read_svg(data)
+    read_svg(data)
 
 
-@pytest.mark.parametrize("name", ["sheet", "confusion", "curve"])
+@pytest.mark.parametrize("name", ["confusion", "curve"])
 def test_hostile_names_are_drawn_as_text(every_figure: dict[str, Callable[..., bytes]], name: str) -> None:
     data = every_figure[name](names=HOSTILE)
-    if name != "sheet":
-        assert not list(read_svg(data).iter(f"{SVG}script"))
+    assert not list(read_svg(data).iter(f"{SVG}script"))
 
 
 def test_figures_leave_the_settings_of_matplotlib_alone(every_figure: dict[str, Callable[..., bytes]]) -> None:
@@ -114,14 +102,8 @@ def test_a_tile_holds_the_pixels_as_they_are() -> None:
 
 
 def test_images_that_are_not_8_bit_colour_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"images are float64 \(1, 4, 4, 3\); expected uint8"):
+    with pytest.raises(ValueError, match=r"image is float64 \(4, 4, 3\); expected uint8"):
         figures.tile(np.zeros((4, 4, 3)))
-
-
-def test_a_contact_sheet_refuses_lists_of_different_length() -> None:
-    images = np.zeros((3, 4, 4, 3), np.uint8)
-    with pytest.raises(ValueError, match="3 images, 2 labels, 3 predictions and 3 probabilities"):
-        figures.sample_sheet(images, [0, 1], [0, 1, 1], np.full((3, 2), 0.5), ("a", "b"))
 
 
 def test_a_confusion_matrix_prints_counts_and_shares_of_the_row() -> None:
