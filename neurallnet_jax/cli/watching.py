@@ -1,4 +1,4 @@
-"""A training as a progress bar, and Ctrl-C as a wish to stop after the step. Computes nothing."""
+"""A training as a progress bar, and Ctrl-C or SIGTERM as a wish to stop after the step. Computes nothing."""
 
 import signal
 from types import FrameType, TracebackType
@@ -14,10 +14,14 @@ from neurallnet_jax.training.run import Watcher
 __all__ = ["BarWatcher"]
 
 
+_STOPS = (signal.SIGINT, signal.SIGTERM)
+
+
 class BarWatcher(Watcher):
     """Shows a training on standard error: a bar per epoch, a line per finished epoch. Use it as a context manager.
 
-    The first Ctrl-C asks the loop to stop after the step, so that a whole state is saved; the second interrupts.
+    The first Ctrl-C, or the SIGTERM of a batch system, asks the loop to stop after the step, so that a whole state is
+    saved; the second interrupts.
     """
 
     def __init__(self) -> None:
@@ -29,13 +33,14 @@ class BarWatcher(Watcher):
     def __enter__(self) -> "BarWatcher":
         self._display = self._bar.__enter__()
         self._task = self._display.add_task("reading images", total=None, state="")
-        self._before = signal.signal(signal.SIGINT, self._interrupt)
+        self._before = {number: signal.signal(number, self._interrupt) for number in _STOPS}
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        signal.signal(signal.SIGINT, self._before)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
         self._bar.__exit__(kind, error, trace)
 
     def opened(self, dataset: folder.Dataset, split: splits.Split, steps_per_epoch: int, start: int) -> None:

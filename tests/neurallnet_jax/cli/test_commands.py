@@ -185,8 +185,13 @@ def test_resume_returns_the_finished_run_and_names_every_other_setting(
 
 
 @pytest.mark.slow
-def test_ctrl_c_saves_and_the_command_it_names_goes_on(
-    neurallnet: Callable[..., Answer], smears: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM], ids=["ctrl_c", "batch_system"])
+def test_a_stop_saves_and_the_command_it_names_goes_on(
+    neurallnet: Callable[..., Answer],
+    smears: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    stop: signal.Signals,
 ) -> None:
     from neurallnet_jax.cli.watching import BarWatcher
 
@@ -195,17 +200,17 @@ def test_ctrl_c_saves_and_the_command_it_names_goes_on(
     def step(self: BarWatcher, epoch: int, *rest: Any) -> None:
         heard(self, epoch, *rest)
         if epoch == 1:
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), stop)
 
     monkeypatch.setattr(BarWatcher, "step", step)
-    before = signal.getsignal(signal.SIGINT)
+    before = signal.getsignal(stop)
     run = tmp_path / "a run"
     stopped = neurallnet("train", "--data", smears, "--out", run, *TRAINING, 2)
     assert stopped.code == cli.INTERRUPTED
     assert not stopped.json["finished"]
     assert "Ctrl-C again to stop at once" in stopped.err
     assert not (run / checkpoint.FILE_NAME).exists()
-    assert signal.getsignal(signal.SIGINT) == before
+    assert signal.getsignal(stop) == before
     named = next(line for line in stopped.out.splitlines() if line.startswith("  neurallnet"))
     monkeypatch.undo()
     resumed = neurallnet(*shlex.split(named)[1:])
