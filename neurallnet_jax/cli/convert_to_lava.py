@@ -8,6 +8,7 @@ import argparse
 from pathlib import Path
 
 from neurallnet_jax.cli.arguments import add_json, add_run
+from neurallnet_jax.spec import GATE_PATH_MESSAGES
 
 __all__ = ["add_arguments", "run"]
 
@@ -63,4 +64,5 @@ def run(args: argparse.Namespace) -> int:
 def _delay(steps: int) -> str:
     if steps == 0:
         return "gates with the statistics of the same step: simulation only, no core sees a whole channel in time"
-    return f"gates with the statistics of {steps} steps earlier (squeeze -> excite -> neuron are 2 messages)"
+    path = f"squeeze -> excite -> neuron are {GATE_PATH_MESSAGES} messages"
+    return f"gates with the statistics of {steps} steps earlier ({path})"

@@ -31,7 +31,6 @@ def run(args: argparse.Namespace) -> int:
     """Run the chain and print what it found."""
     import time
 
-    from lava_port.trace import first_mismatch
     from neurallnet_jax.cli import output, tables
     from neurallnet_jax.cli.watching import BarWatcher
     from neurallnet_jax.workflows import demo
@@ -44,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     tables.show_scores(found.evaluation, title="drawn smears kept apart for the test")
     tables.show_activity(found.activity)
     tables.show_energy(found.energy)
-    equal = {one.right: first_mismatch(one.layers) is None for one in found.parity}
+    equal = {one.right: one.equal for one in found.parity}
     output.show_table(
         "the chain",
         ["what", "result"],

@@ -30,33 +30,27 @@ def run(args: argparse.Namespace) -> int:
     """Compare and print."""
     import dataclasses
 
-    import numpy as np
-
     from lava_port.trace import first_mismatch
     from neurallnet_jax.cli import output, tables
-    from neurallnet_jax.cli.opening import open_selected
-    from neurallnet_jax.workflows.convert import open_port
+    from neurallnet_jax.cli.opening import open_port_images
     from neurallnet_jax.workflows.simulate import backends_named, check_parity
 
     names = backends_named(args.backends)
-    port = open_port(args.port)
-    dataset, selection = open_selected(args, port.classes, port.image_size, seen=port.seen, test=port.test)
-    pixels = np.asarray(dataset.pixels[selection.places])
+    port, dataset, selection, pixels = open_port_images(args)
     with output.progress("comparing") as progress:
         found = check_parity(
             port.fixed, pixels, backends=("reference", *names), progress=progress, timeout_s=args.timeout
         )
     skipped = output.warn_skipped(dataset.bad)
     result = {"n": len(pixels), "seen": int(selection.seen.sum()), "skipped": skipped, "layers": []}
-    equal = True
     for entry in found:
         tables.show_parity(entry, images=len(pixels))
         first = first_mismatch(entry.layers)
-        equal = equal and first is None
         result["layers"] += [{"backend": entry.right, **dataclasses.asdict(layer)} for layer in entry.layers]
         if first is not None and "first_mismatch" not in result:
             result["first_mismatch"] = {"backend": entry.right, "layer": first.name, "at": first.first}
     result.setdefault("first_mismatch", None)
+    equal = all(entry.equal for entry in found)
     output.console().print("identical" if equal else "NOT identical", style="green" if equal else "red")
     output.write_json(args.json, {"equal": equal, **result})
     return 0 if equal and not skipped else 1

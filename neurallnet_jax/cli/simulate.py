@@ -23,17 +23,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Simulate and print accuracy and spikes."""
-    import numpy as np
-
     from neurallnet_jax.cli import output, tables
-    from neurallnet_jax.cli.opening import open_selected
+    from neurallnet_jax.cli.opening import open_port_images
     from neurallnet_jax.evaluation import evaluate
-    from neurallnet_jax.workflows.convert import open_port
     from neurallnet_jax.workflows.simulate import probabilities, simulate
 
-    port = open_port(args.port)
-    dataset, selection = open_selected(args, port.classes, port.image_size, seen=port.seen, test=port.test)
-    pixels = np.asarray(dataset.pixels[selection.places])
+    port, dataset, selection, pixels = open_port_images(args)
     with output.progress(f"running {args.backend}") as progress:
         result = simulate(port.fixed, pixels, backend=args.backend, progress=progress, timeout_s=args.timeout)
     judged = evaluate.judge(probabilities(port, result.scores), port.classes, dataset, selection)

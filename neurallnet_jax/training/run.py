@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import jax
 import numpy as np
@@ -275,9 +275,14 @@ class _Recorder:
 
 
 def _split(request: Request, dataset: folder.Dataset) -> splits.Split:
-    if request.split in ("contiguous", "blocks", "random", "all"):
-        return splits.make_split(dataset.records, scheme=request.split, fold=request.fold, seed=request.seed)
+    if scheme := _scheme(request):
+        return splits.make_split(dataset.records, scheme=scheme, fold=request.fold, seed=request.seed)
     return splits.read_split(Path(request.split), dataset)
+
+
+def _scheme(request: Request) -> splits.Scheme | None:
+    """Return the scheme that a request names, or None where it names a file."""
+    return next((scheme for scheme in get_args(splits.Scheme) if scheme == request.split), None)
 
 
 def _classifier(
@@ -327,7 +332,7 @@ def _provenance(
         "command": command,
         "data": {"digest": splits.digest(dataset), "images": len(dataset), "skipped": len(dataset.bad)},
         "split": {
-            "scheme": request.split if request.split in ("contiguous", "blocks", "random", "all") else "manifest",
+            "scheme": _scheme(request) or "manifest",
             "fold": request.fold,
             **{part: len(places) for part, places in parts.items()},
         },

@@ -15,12 +15,12 @@ import numpy as np
 
 import neurallnet_jax
 from lava_port import port as ports
+from lava_port import reference
 from lava_port.energy import counts, estimate, profiles
 from lava_port.energy import report as energy_json
 from lava_port.energy.estimate import EnergyReport
 from lava_port.port import Port
 from lava_port.runtime import compat
-from lava_port.trace import first_mismatch
 from neurallnet_jax import config
 from neurallnet_jax.checkpoint import Checkpoint
 from neurallnet_jax.evaluation import evaluate, selection
@@ -149,7 +149,7 @@ def to_json(found: Demo, *, seconds: float) -> dict[str, Any]:
         "integer_accuracy": found.integer_accuracy,
         "n": found.evaluation.scores.n,
         "parity": {
-            **{entry.right: first_mismatch(entry.layers) is None for entry in found.parity},
+            **{entry.right: entry.equal for entry in found.parity},
             **({} if found.lava is None else {"lava": None, "lava_reason": found.lava}),
         },
         "energy": energy_json.to_json(found.energy, accuracy=found.integer_accuracy),
@@ -175,8 +175,8 @@ def _content(
     command: str,
 ) -> report.ReportContent:
     shown = selection.spread(np.arange(len(chosen.places)), _SAMPLES)
-    with simulate.open_backend("emulator", found.port.fixed) as runner:
-        trace = runner.run(np.asarray(dataset.pixels[chosen.places[few]]))
+    # One image is drawn as a raster; the reference needs no compilation for it.
+    trace = reference.run_fixed(found.port.fixed, np.asarray(dataset.pixels[chosen.places[few[:1]]]))
     entries = [found.evaluation.predictions[place] for place in shown.tolist()]
     probabilities = np.array([list(entry.probabilities.values()) for entry in entries])
     names = {"emulator": "JAX emulator", "lava": "Lava", "reference": "NumPy reference"}

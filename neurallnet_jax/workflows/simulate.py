@@ -71,6 +71,11 @@ class Parity:
     right: str
     layers: tuple[Mismatch, ...]
 
+    @property
+    def equal(self) -> bool:
+        """Whether not one event differs."""
+        return traces.first_mismatch(self.layers) is None
+
 
 @contextmanager
 def open_backend(name: Backend, graph: FixedGraph, *, timeout_s: float = 120.0) -> Iterator[Runner]:
@@ -84,11 +89,12 @@ def open_backend(name: Backend, graph: FixedGraph, *, timeout_s: float = 120.0) 
     elif name == "emulator":
         from lava_port import emulator
 
-        yield emulator.prepare(graph)
+        # The emulator fills every batch up to its own size, so the two sizes must agree.
+        yield emulator.prepare(graph, batch=BATCH)
     elif name == "lava":
         from lava_port.runtime.host import LavaNetwork
 
-        with LavaNetwork(graph, timeout_s=timeout_s) as network:
+        with LavaNetwork(graph, timeout_s=timeout_s, build_timeout_s=timeout_s) as network:
             yield network
     else:
         raise ValueError(f"unknown backend {name!r}; expected one of {', '.join(get_args(Backend))}")

@@ -65,7 +65,7 @@ def test_a_backend_that_differs_is_found_with_image_step_and_neuron(
     class Faulty:
         done = 0
 
-        def __init__(self, graph: FixedGraph) -> None:
+        def __init__(self, graph: FixedGraph, *, batch: int) -> None:
             self.graph = graph
 
         def run(self, batch: np.ndarray, *, potentials: bool = False) -> Trace:
