@@ -71,6 +71,8 @@ def weight_shapes(network: spec.Network) -> dict[str, tuple[int, ...]]:
                 own |= {"reduce_kernel": (channels, hidden), "reduce_bias": (hidden,)}
                 own |= {"excite_kernel": (hidden, channels), "excite_bias": (channels,)}
                 own |= {"initial": (channels,)} if layer.delay else {}
+            case spec.StaticGate():
+                own["gate"] = (channels,)
             case spec.Lif(learn_decay=True):
                 own |= {"dv": (), "du": ()} if layer.du < 1 else {"dv": ()}
             case spec.Dense():
@@ -165,6 +167,15 @@ def _(
         initial=weights[f"params/{name}/initial"] if layer.delay else None,
         delay=layer.delay,
     )
+
+
+@lower_layer.register
+def _(
+    layer: spec.StaticGate, source: graph.Node, name: str, shape: tuple[int, ...], weights: Weights
+) -> graph.NormNode:
+    # A gate that never changes scales current and bias of its channel, as a batch norm without a shift does.
+    gate = np.clip(weights[f"params/{name}/gate"].astype(np.float64) / 6 + 0.5, 0, 1)
+    return graph.NormNode(name, (source.name,), shape, gate.astype(np.float32), np.zeros_like(gate, np.float32))
 
 
 @lower_layer.register

@@ -4,6 +4,7 @@ Knows no integers and no checkpoint. The float reference gives the same potentia
 """
 
 import dataclasses
+from typing import cast
 
 import numpy as np
 
@@ -35,7 +36,9 @@ def fold_batch_norm(graph: Graph) -> Graph:
     Raises:
         GraphError: A batch norm without such a layer before it, or one whose layer is heard elsewhere as well.
     """
-    for norm in [node for node in graph.nodes if isinstance(node, NormNode)]:
+    # One after the other, looked up anew: a norm behind another hears the convolution once the first is folded.
+    for name in [node.name for node in graph.nodes if isinstance(node, NormNode)]:
+        norm = cast("NormNode", find(graph, name))
         linear = _linear_before(graph, norm, AveragePoolNode)
         bias = (linear.bias.astype(np.float64) * norm.scale + norm.shift).astype(np.float64)
         if isinstance(linear, ConvNode):

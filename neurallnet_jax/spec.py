@@ -23,6 +23,7 @@ __all__ = [
     "Relu",
     "Shape",
     "SqueezeExcite",
+    "StaticGate",
     "last_dense",
     "named_layers",
     "network_from_json",
@@ -100,6 +101,14 @@ class SqueezeExcite:
 
 
 @dataclass(frozen=True)
+class StaticGate:
+    """A learned gate per channel, the same in every step and for every image: attention without its statistics.
+
+    It folds into the weights of its channel and costs hardware nothing.
+    """
+
+
+@dataclass(frozen=True)
 class Lif:
     """Leaky integrate-and-fire neurons, as Lava computes them; the equations stand in `network/neurons.py`.
 
@@ -148,13 +157,16 @@ class Readout:
     """Sums its current over the T steps without spiking; class scores are the mean over time."""
 
 
-LayerSpec: TypeAlias = Conv | BatchNorm | AveragePool | SqueezeExcite | Lif | Relu | GlobalAverage | Dense | Readout
+LayerSpec: TypeAlias = (
+    Conv | BatchNorm | AveragePool | SqueezeExcite | StaticGate | Lif | Relu | GlobalAverage | Dense | Readout
+)
 
 _PREFIX: Mapping[type, str] = {
     Conv: "conv",
     BatchNorm: "norm",
     AveragePool: "pool",
     SqueezeExcite: "gate",
+    StaticGate: "static_gate",
     Lif: "lif",
     Relu: "relu",
     GlobalAverage: "average",
@@ -199,7 +211,7 @@ def neurallnet(
     widths: Sequence[int] = (16, 32, 64, 128, 192),
     image_size: tuple[int, int] = (128, 128),
     steps: int = 4,
-    attention: SqueezeExcite | None = SqueezeExcite(),
+    attention: SqueezeExcite | StaticGate | None = SqueezeExcite(),
     neuron: Lif | Relu = Lif(),
     downsample: Literal["stride", "pool"] = "stride",
     encoding: Encoding = "direct",
@@ -214,7 +226,7 @@ def neurallnet(
         widths: Channels per block; every block halves height and width.
         image_size: Height and width of the input, pixels; divisible by two once per block.
         steps: T, the number of time steps.
-        attention: Channel attention of every block, or None.
+        attention: Channel attention of every block, learned gates that never change, or None.
         neuron: Neuron of every block.
         downsample: Whether a block halves with a stride-2 convolution or with average pooling.
         encoding: How the image becomes input over time.
@@ -357,7 +369,7 @@ def validate(network: Network) -> None:
 def _validate_order(before: LayerSpec | None, layer: LayerSpec, name: str) -> None:
     source = "the image" if before is None else type(before).__name__
     current = isinstance(before, Conv | Dense | BatchNorm | AveragePool)
-    if isinstance(layer, BatchNorm | SqueezeExcite | AveragePool) and not current:
+    if isinstance(layer, BatchNorm | SqueezeExcite | StaticGate | AveragePool) and not current:
         raise ValueError(f"layer '{name}': gates or scales a current, but follows {source}")
     if isinstance(layer, Conv | Dense | GlobalAverage) and current:
         raise ValueError(
@@ -365,7 +377,7 @@ def _validate_order(before: LayerSpec | None, layer: LayerSpec, name: str) -> No
         )
     if isinstance(layer, Readout) and not isinstance(before, Dense):
         raise ValueError(f"layer '{name}': reads a dense layer, but follows {source}")
-    if isinstance(before, SqueezeExcite) and not isinstance(layer, Lif | Relu):
+    if isinstance(before, SqueezeExcite | StaticGate) and not isinstance(layer, Lif | Relu):
         raise ValueError(f"layer '{name}': an attention gate acts on a neuron; {type(layer).__name__} follows it")
     if isinstance(before, Readout):
         raise ValueError(f"layer '{name}': follows the read-out, which is the last layer")

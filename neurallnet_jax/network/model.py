@@ -118,6 +118,11 @@ def _(layer: spec.SqueezeExcite, signal: Signal, *, name: str, steps: int, train
 
 
 @run_layer.register
+def _(layer: spec.StaticGate, signal: Signal, *, name: str, steps: int, train: bool) -> Signal:
+    return signal._replace(gate=_StaticGate(signal.value.shape[-1], name=name)())
+
+
+@run_layer.register
 def _(layer: spec.Lif, signal: Signal, *, name: str, steps: int, train: bool) -> Signal:
     du, dv = _Decays(layer, name=name)() if layer.learn_decay else (layer.du, layer.dv)
     neuron = neurons.lif(
@@ -224,6 +229,15 @@ class _Gate(nn.Module):
             return gate
         initial = self.param("initial", nn.initializers.constant(_GATE_INIT), (channels,))
         return attention.delayed(gate, attention.hard_sigmoid(initial), delay=self.layer.delay, steps=steps)
+
+
+class _StaticGate(nn.Module):
+    channels: int
+
+    @nn.compact
+    def __call__(self) -> Array:
+        gate = self.param("gate", nn.initializers.constant(_GATE_INIT), (self.channels,))
+        return attention.hard_sigmoid(gate)[None, None]
 
 
 class _Decays(nn.Module):

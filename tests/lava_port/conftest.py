@@ -40,6 +40,8 @@ def draw_weights(network: spec.Network, seed: int) -> dict[str, np.ndarray]:
                 weights[f"params/{name}/excite_bias"] = rng.normal(0.5, 1.0, channels)
                 if layer.delay:
                     weights[f"params/{name}/initial"] = rng.normal(0.5, 1.0, channels)
+            case spec.StaticGate():
+                weights[f"params/{name}/gate"] = rng.normal(0.5, 1.5, channels)
             case spec.Lif(learn_decay=True):
                 weights[f"params/{name}/dv"] = rng.normal(0, 1)
                 if layer.du < 1:
@@ -79,6 +81,7 @@ def small_networks() -> dict[str, spec.Network]:
         "plain": network(*block, lif, *later, lif, *head),
         "gated": network(*block, gate, lif, *later, gate, lif, *head),
         "delayed": network(*block, late, lif, *later, late, lif, *head, steps=5),
+        "constant": network(*block, spec.StaticGate(), lif, *later, spec.StaticGate(), lif, *head),
         "pooled": network(
             spec.Conv(6), spec.AveragePool(2), spec.BatchNorm(), gate, lif,
             spec.Conv(8, bias=True), spec.BatchNorm(), spec.AveragePool(2), lif, *head,

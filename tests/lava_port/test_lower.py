@@ -41,6 +41,10 @@ def computed_from_the_spec(network, weights, images):
                     first = np.broadcast_to(hard_sigmoid(own["initial"]), gate[:1].shape)
                     gate = np.concatenate([first, gate[:-1]])
                 gate = gate.reshape(*gate.shape[:2], *(1,) * (values.ndim - 3), -1)
+            case spec.StaticGate():
+                gate = np.broadcast_to(
+                    hard_sigmoid(own["gate"]), (network.steps, 1, *(1,) * (values.ndim - 3), values.shape[-1])
+                )
             case spec.Lif():
                 g = np.ones((network.steps, 1)) if gate is None else gate
                 values, gate = lif(layer, own, values, g, bias), None

@@ -19,6 +19,7 @@ from neurallnet_jax.spec import (
     Readout,
     Relu,
     SqueezeExcite,
+    StaticGate,
 )
 
 HEAD = (GlobalAverage(), Dense(2), Readout())
@@ -36,7 +37,7 @@ networks = st.builds(
     ),
     st.builds(Conv, st.just(6), pairs, pairs, pairs.map(padded), st.sampled_from([1, 3]), st.booleans()),
     st.builds(BatchNorm, st.sampled_from([0.0, 0.9]), st.sampled_from([1e-5, 0.1])),
-    st.builds(SqueezeExcite, sizes, sizes, st.integers(0, 3)),
+    st.builds(SqueezeExcite, sizes, sizes, st.integers(0, 3)) | st.just(StaticGate()),
     st.builds(Lif, st.sampled_from([0.1, 1.0]), st.sampled_from([0.0, 1.0]), st.just(0.3), st.booleans())
     | st.just(Relu()),
     st.builds(Dense, sizes, st.booleans()),
@@ -53,7 +54,7 @@ def test_a_network_survives_the_trip_through_json(network):
 def test_the_trip_covers_every_layer_type():
     layers = (
         Conv(4), AveragePool(), BatchNorm(), SqueezeExcite(), Lif(reset="soft", surrogate="triangle"),
-        Conv(4), Relu(), GlobalAverage(), Dense(2), Readout(),
+        Conv(4), StaticGate(), Relu(), GlobalAverage(), Dense(2), Readout(),
     )  # fmt: skip
     assert {type(layer) for layer in layers} == set(get_args(spec.LayerSpec))
     network = Network(layers, image_size=(8, 8), steps=2, encoding="latency")

@@ -29,6 +29,7 @@ NETWORKS = {
     "slow": (*BLOCK, spec.Lif(du=0.4, dv=0.1, learn_decay=True), *LATER, spec.Lif(du=0.7, dv=0.3), *HEAD),
     "grouped": (GROUPED, spec.Lif(reset="soft"), spec.Conv(4, stride=(3, 2)), LIF, *HEAD),
     "hidden": (*BLOCK, LIF, spec.Dense(7), spec.BatchNorm(), LATE, LIF, spec.Dense(3, bias=False), spec.Readout()),
+    "constant": (*BLOCK, spec.StaticGate(), LIF, *LATER, LIF, *HEAD),
     "rectified": (*BLOCK, GATE, spec.Relu(), *LATER, spec.Relu(), *HEAD),
 }
 
@@ -119,6 +120,8 @@ def simulate(network: spec.Network, weights: dict[str, np.ndarray], pixels: np.n
                         hidden = np.maximum(0, mean @ own["reduce_kernel"] + own["reduce_bias"])
                         x = hidden @ own["excite_kernel"] + own["excite_bias"]
                     gate = np.clip(x / 6 + 0.5, 0, 1).reshape(len(value), *[1] * (value.ndim - 2), -1)
+                case spec.StaticGate():
+                    gate = np.clip(own["gate"] / 6 + 0.5, 0, 1)
                 case spec.Lif():
                     du, dv = layer.du, layer.dv
                     if layer.learn_decay:
