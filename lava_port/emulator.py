@@ -44,11 +44,12 @@ _LOW_BITS = 4
 
 @dataclass(frozen=True, eq=False)
 class _Signal:
-    """What a node hands on: `values` (time, batch, *shape), and of neurons their potential and gate."""
+    """What a node hands on: `values` (time, batch, *shape), and of neurons what `LayerTrace` holds besides."""
 
     values: jax.Array
     potential: jax.Array | None = None
     gate: jax.Array | None = None
+    overflows: jax.Array | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +60,8 @@ class Emulator:
         graph: The network.
         batch: Images per call of the compiled function; a last, smaller batch is filled up.
         sums: How each convolution and dense layer adds up on this device.
-        function: Images (batch, height, width, channels) -> spikes, potentials and gates per layer, class scores.
+        function: Images (batch, height, width, channels) -> spikes, potentials, gates and overflows per layer, and the
+            class scores.
     """
 
     graph: FixedGraph
@@ -92,8 +94,15 @@ class Emulator:
         window = windows(self.graph)
         names = [node.name for node in self.graph.nodes if isinstance(node, FixedLif)]
         layers = tuple(
-            LayerTrace(name, window[name], spikes[:, :count], _first(potential, count), _first(gate, count))
-            for name, (spikes, potential, gate) in zip(names, outputs, strict=True)
+            LayerTrace(
+                name,
+                window[name],
+                spikes[:, :count],
+                _first(potential, count),
+                _first(gate, count),
+                overflows[:, :count].astype(np.int64),
+            )
+            for name, (spikes, potential, gate, overflows) in zip(names, outputs, strict=True)
         )
         return Trace(layers, scores[:count].astype(np.int64), self.graph.steps, total_steps(self.graph))
 
@@ -132,7 +141,7 @@ def _emulate(graph: FixedGraph, images: jax.Array, sums: Mapping[str, Sums], pot
         signal = signals[node.name] = _apply(node, heard, graph.steps, how)
         if isinstance(node, FixedLif):
             potential = signal.potential if potentials else None
-            outputs.append((signal.values, potential, signal.gate))
+            outputs.append((signal.values, potential, signal.gate, signal.overflows))
     return outputs, signals[graph.nodes[-1].name].values
 
 
@@ -192,16 +201,19 @@ def _(node: FixedLif, heard: Sequence[_Signal], steps: int, how: Sums) -> _Signa
         if g is not None:
             g = g.reshape(len(g), *(1,) * (v.ndim - 2), -1)
             current, shift = _gated(g, current), _gated(g, bias)
-        u = _wrap24(_decay(u, node.du + 1) + (current << 6))
-        v = jnp.clip(_decay(v, node.dv) + u + shift, 1 - _LIMIT, _LIMIT - 1)
+        filled = _decay(u, node.du + 1) + (current << 6)
+        u = _wrap24(filled)
+        charged = _decay(v, node.dv) + u + shift
+        v = jnp.clip(charged, 1 - _LIMIT, _LIMIT - 1)
+        overflows = ((u != filled) | (v != charged)).sum(axis=tuple(range(1, v.ndim)), dtype=jnp.int32)
         spikes = v > threshold
         v = jnp.where(spikes, 0, v)
-        return (u, v), (spikes.astype(jnp.uint8), v)
+        return (u, v), (spikes.astype(jnp.uint8), v, overflows)
 
     # A loop, unlike in training: unrolled, this took twice as long to compile on a CPU and ran no faster.
     rest = jnp.zeros(values.shape[1:], jnp.int32)
-    _, (spikes, potential) = jax.lax.scan(step, (rest, rest), (values, gate))
-    return _Signal(spikes, potential, gate)
+    _, (spikes, potential, overflows) = jax.lax.scan(step, (rest, rest), (values, gate))
+    return _Signal(spikes, potential, gate, overflows)
 
 
 @_apply.register

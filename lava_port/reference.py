@@ -57,12 +57,14 @@ class _Signal:
         bias: What travels apart from a float current, (channels,); None for anything that is no current.
         potential: Of neurons, where asked for.
         gate: Of gated neurons, (steps, batch, channels).
+        overflows: Of integer neurons, (steps, batch), as in `LayerTrace`.
     """
 
     values: np.ndarray
     bias: np.ndarray | None = None
     potential: np.ndarray | None = None
     gate: np.ndarray | None = None
+    overflows: np.ndarray | None = None
 
 
 def run_fixed(graph: FixedGraph, images: np.ndarray, *, potentials: bool = False) -> Trace:
@@ -123,7 +125,8 @@ def _run_chunk(graph: Graph | FixedGraph, images: np.ndarray, potentials: bool) 
         signal = _apply(node, heard or [_Signal(images[None])], graph.steps)
         if isinstance(node, LifNode | FixedLif):
             potential = signal.potential if potentials else None
-            layers.append(LayerTrace(node.name, window[node.name], signal.values, potential, signal.gate))
+            seen = (signal.values, potential, signal.gate, signal.overflows)
+            layers.append(LayerTrace(node.name, window[node.name], *seen))
         signals[node.name] = signal
     return Trace(tuple(layers), signals[graph.nodes[-1].name].values[0], graph.steps, total_steps(graph))
 
@@ -260,17 +263,21 @@ def _(node: FixedLif, heard: Sequence[_Signal], steps: int) -> _Signal:
     threshold, bias = node.threshold.astype(np.int64) << 6, node.bias.astype(np.int64)
     u, v = np.zeros(values.shape[1:], np.int64), np.zeros(values.shape[1:], np.int64)
     spikes, potential = np.zeros(values.shape, np.uint8), np.zeros(values.shape, np.int32)
+    overflows = np.zeros(values.shape[:2], np.int64)
     for step in range(steps):
         arriving, shift = values[step], bias
         if gate is not None:
             g = _over_space(gate[step], v.ndim)
             arriving, shift = _towards_zero(g * arriving, 8), _towards_zero(g * bias, 8)
-        u = _wrap24(_decay(u, node.du + 1) + (arriving << 6))
-        v = np.clip(_decay(v, node.dv) + u + shift, 1 - _LIMIT, _LIMIT - 1)
+        filled = _decay(u, node.du + 1) + (arriving << 6)
+        u = _wrap24(filled)
+        charged = _decay(v, node.dv) + u + shift
+        v = np.clip(charged, 1 - _LIMIT, _LIMIT - 1)
+        overflows[step] = ((u != filled) | (v != charged)).sum(axis=tuple(range(1, v.ndim)))
         spikes[step] = v > threshold
         v = np.where(spikes[step], 0, v)
         potential[step] = v
-    return _Signal(spikes, potential=potential, gate=gate)
+    return _Signal(spikes, potential=potential, gate=gate, overflows=overflows)
 
 
 @_apply.register

@@ -34,6 +34,8 @@ class LayerTrace:
         potential: Potential after each step (zero where it just spiked), (steps, batch, *shape); int32 or float; None
             where it was not asked for.
         gate: Gate of each step, (steps, batch, channels), integers in 0 .. 256 or floats in [0, 1]; None without one.
+        overflows: Neurons whose current wrapped around 24 bits or whose potential met its limit, int64 (steps, batch).
+            Always zero where the ranges are proven; None of a float network.
     """
 
     name: str
@@ -41,6 +43,7 @@ class LayerTrace:
     spikes: np.ndarray
     potential: np.ndarray | None = None
     gate: np.ndarray | None = None
+    overflows: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +81,7 @@ class Mismatch:
     Attributes:
         name: The layer (`readout` for the class scores).
         spikes: Spikes in the first trace.
-        mismatches: Events that stand in one trace only; potentials, gates or scores that differ count as well.
+        mismatches: Events that stand in one trace only; potentials, gates, overflows or scores that differ count as well.
         first: (image, step, *neuron) of the first difference, or None.
     """
 
@@ -88,10 +91,15 @@ class Mismatch:
     first: tuple[int, ...] | None
 
 
-def compare(left: Trace, right: Trace) -> tuple[Mismatch, ...]:
+def compare(left: Trace, right: Trace, *, tolerance: float = 0.0) -> tuple[Mismatch, ...]:
     """Return the differences of two traces, one entry per layer and one for the class scores.
 
-    Potentials and gates are compared where both traces hold them.
+    Potentials, gates and overflows are compared where both traces hold them.
+
+    Args:
+        left: One trace.
+        right: The other.
+        tolerance: How far potentials, gates and scores may lie apart; zero for integers. Spikes always have to agree.
 
     Raises:
         GraphError: The traces are of different networks or batches.
@@ -106,12 +114,15 @@ def compare(left: Trace, right: Trace) -> tuple[Mismatch, ...]:
             raise GraphError(f"layer {mine.name!r}: windows or shapes differ, {mine.window} and {other.window}")
         differs = mine.spikes != other.spikes
         if mine.potential is not None and other.potential is not None:
-            differs = differs | (mine.potential != other.potential)
+            differs = differs | _apart(mine.potential, other.potential, tolerance)
         if mine.gate is not None and other.gate is not None:
-            gates = mine.gate != other.gate
+            gates = _apart(mine.gate, other.gate, tolerance)
             differs = differs | gates.reshape(*gates.shape[:2], *(1,) * (differs.ndim - 3), -1)
+        if mine.overflows is not None and other.overflows is not None:
+            counted = mine.overflows != other.overflows
+            differs = differs | counted.reshape(*counted.shape, *(1,) * (differs.ndim - 2))
         result.append(Mismatch(mine.name, int(mine.spikes.sum()), int(differs.sum()), _first(differs)))
-    scores = left.scores != right.scores
+    scores = _apart(left.scores, right.scores, tolerance)
     where = np.argwhere(scores)
     first = (int(where[0][0]), left.total_steps - 1, int(where[0][1])) if len(where) else None
     result.append(Mismatch("readout", 0, int(scores.sum()), first))
@@ -152,7 +163,7 @@ def concatenate(traces: list[Trace]) -> Trace:
     for parts in zip(*(trace.layers for trace in traces), strict=True):
         joined = {
             key: None if values[0] is None else np.concatenate(values, axis=1)
-            for key in ("spikes", "potential", "gate")
+            for key in ("spikes", "potential", "gate", "overflows")
             for values in [[getattr(part, key) for part in parts]]
         }
         layers.append(dataclasses.replace(parts[0], **joined))
@@ -166,6 +177,10 @@ def check_belongs(graph: Graph | FixedGraph, trace: Trace) -> None:
     names = [node.name for node in graph.nodes if isinstance(node, LifNode | FixedLif)]
     if names != [layer.name for layer in trace.layers] or trace.steps != graph.steps:
         raise GraphError("the trace is of another network: its layers or steps differ")
+
+
+def _apart(left: np.ndarray, right: np.ndarray, tolerance: float) -> np.ndarray:
+    return np.abs(left - right) > tolerance if tolerance else left != right
 
 
 def _first(differs: np.ndarray) -> tuple[int, ...] | None:

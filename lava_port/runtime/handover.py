@@ -1,4 +1,4 @@
-"""What host and worker hand each other in files: the integer network one way, the trace of a batch the other way.
+"""What host and worker hand each other in files: a network one way, the trace of a batch the other way.
 
 Plain JSON and npz without pickle; knows neither Lava nor who reads.
 """
@@ -10,13 +10,13 @@ from typing import Any, get_args
 
 import numpy as np
 
-from lava_port.graph import FixedGraph, FixedLif, FixedNode, GraphError, total_steps, windows
+from lava_port.graph import FixedGraph, FixedLif, FixedNode, Graph, GraphError, LifNode, Node, total_steps, windows
 from lava_port.trace import LayerTrace, Trace
 
 __all__ = ["load_graph", "load_trace", "save_graph", "save_trace"]
 
 
-def save_graph(graph: FixedGraph, folder: Path) -> None:
+def save_graph(graph: Graph | FixedGraph, folder: Path) -> None:
     """Write `graph.json` and `graph.npz` into `folder`."""
     arrays: dict[str, np.ndarray] = {}
     nodes = []
@@ -30,18 +30,19 @@ def save_graph(graph: FixedGraph, folder: Path) -> None:
                 fields[field.name] = value
         nodes.append(fields)
     np.savez(folder / "graph.npz", **arrays)  # pyright: ignore[reportArgumentType]
-    structure = {"steps": graph.steps, "classes": graph.classes, "nodes": nodes}
+    structure = {"type": type(graph).__name__, "steps": graph.steps, "classes": graph.classes, "nodes": nodes}
     (folder / "graph.json").write_text(json.dumps(structure, default=_plain), encoding="utf-8")
 
 
-def load_graph(folder: Path) -> FixedGraph:
+def load_graph(folder: Path) -> Graph | FixedGraph:
     """Return the graph that `save_graph` wrote into `folder`.
 
     Raises:
         GraphError: A node of an unknown type.
     """
-    kinds = {kind.__name__: kind for kind in get_args(FixedNode)}
     structure = json.loads((folder / "graph.json").read_text(encoding="utf-8"))
+    graph_kind, node_kinds = {"Graph": (Graph, Node), "FixedGraph": (FixedGraph, FixedNode)}[structure["type"]]
+    kinds = {kind.__name__: kind for kind in get_args(node_kinds)}
     nodes = []
     with np.load(folder / "graph.npz", allow_pickle=False) as arrays:
         for entry in structure["nodes"]:
@@ -52,15 +53,15 @@ def load_graph(folder: Path) -> FixedGraph:
             prefix = fields["name"] + "/"
             stored = {key[len(prefix) :]: arrays[key] for key in arrays.files if key.startswith(prefix)}
             nodes.append(kinds[kind](**fields, **stored))
-    return FixedGraph(tuple(nodes), structure["steps"], tuple(structure["classes"]))
+    return graph_kind(tuple(nodes), structure["steps"], tuple(structure["classes"]))
 
 
 def save_trace(arrays: dict[str, np.ndarray], path: Path) -> None:
-    """Write the arrays of a batch: `scores`, and `NAME/spikes`, `NAME/potential`, `NAME/gate` per layer NAME."""
+    """Write the arrays of a batch: `scores`, and per layer NAME `NAME/WHAT` for every array WHAT of its `LayerTrace`."""
     np.savez(path, **arrays)  # pyright: ignore[reportArgumentType]
 
 
-def load_trace(graph: FixedGraph, path: Path) -> Trace:
+def load_trace(graph: Graph | FixedGraph, path: Path) -> Trace:
     """Return the trace of a batch through `graph` that `save_trace` wrote."""
     window = windows(graph)
     with np.load(path, allow_pickle=False) as arrays:
@@ -69,10 +70,13 @@ def load_trace(graph: FixedGraph, path: Path) -> Trace:
                 node.name,
                 window[node.name],
                 arrays[f"{node.name}/spikes"],
-                *(arrays[key] if (key := f"{node.name}/{what}") in arrays else None for what in ("potential", "gate")),
+                *(
+                    arrays[key] if (key := f"{node.name}/{what}") in arrays else None
+                    for what in ("potential", "gate", "overflows")
+                ),
             )
             for node in graph.nodes
-            if isinstance(node, FixedLif)
+            if isinstance(node, LifNode | FixedLif)
         )
         return Trace(layers, arrays["scores"], graph.steps, total_steps(graph))
 

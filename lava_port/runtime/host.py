@@ -23,7 +23,7 @@ from typing import IO, Any
 import numpy as np
 
 import lava_port
-from lava_port.graph import FixedDense, FixedGraph, FixedHold, FixedInput, FixedLif, FixedReadout
+from lava_port.graph import FixedDense, FixedGraph, FixedHold, FixedInput, FixedLif, FixedReadout, Graph
 from lava_port.runtime import compat, limits
 from lava_port.runtime.handover import load_trace, save_graph
 from lava_port.trace import Trace
@@ -36,10 +36,10 @@ _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM
 
 
 class LavaNetwork:
-    """An integer network running in Lava, for use in a `with` block.
+    """A network running in Lava, for use in a `with` block.
 
     Args:
-        graph: The network.
+        graph: The network: in integers, or folded in floats, which Lava then runs in its `floating_pt` models.
         timeout_s: Seconds that one image may take before everything is killed.
         build_timeout_s: The same for starting and building the network.
         stock_conv: Whether to use Lava's own model of convolution: the same integers, 10 to 50 times slower.
@@ -54,7 +54,12 @@ class LavaNetwork:
     """
 
     def __init__(
-        self, graph: FixedGraph, *, timeout_s: float = 60.0, build_timeout_s: float = 120.0, stock_conv: bool = False
+        self,
+        graph: Graph | FixedGraph,
+        *,
+        timeout_s: float = 60.0,
+        build_timeout_s: float = 120.0,
+        stock_conv: bool = False,
     ) -> None:
         compat.require_lava()
         limits.check(graph, stock_conv=stock_conv)

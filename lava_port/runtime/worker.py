@@ -27,6 +27,8 @@ from typing import Any
 import numpy as np
 
 from lava_port.graph import (
+    ConvNode,
+    DenseNode,
     FixedConv,
     FixedDense,
     FixedGate,
@@ -35,7 +37,12 @@ from lava_port.graph import (
     FixedInput,
     FixedLif,
     FixedReadout,
+    GateNode,
+    Graph,
     GraphError,
+    InputNode,
+    LifNode,
+    ReadoutNode,
     Window,
     find,
     total_steps,
@@ -108,19 +115,21 @@ class _Network:
     """A Lava network under construction, then running.
 
     Attributes:
-        graph: What it is built from.
+        graph: What it is built from, in integers or in floats.
         period: Steps per image.
         windows: Window of every node.
         ports: Port on which a node hands on its result.
         records: Shared arrays by `NAME/WHAT`, written by the processes, and `image`, read by the source.
+        biases: Of float currents, the bias that belongs to them, by node.
         source: The first process.
     """
 
-    graph: FixedGraph
+    graph: Graph | FixedGraph
     period: int
     windows: dict[str, Window]
     ports: dict[str, Any] = field(default_factory=dict)
     records: dict[str, np.ndarray] = field(default_factory=dict)
+    biases: dict[str, np.ndarray] = field(default_factory=dict)
     source: Any = None
 
     def record(self, key: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
@@ -134,18 +143,22 @@ class _Network:
         return self.windows[node.name].start, self.windows[node.name].stop
 
 
-def _build(graph: FixedGraph, *, stock_conv: bool) -> _Network:
+def _build(graph: Graph | FixedGraph, *, stock_conv: bool) -> _Network:
     from lava.magma.core.run_configs import Loihi2SimCfg
     from lava.proc.conv.process import Conv
 
-    from lava_port.runtime.processes.convolution import PyConvModelExact, PyConvModelStock
+    from lava_port.runtime.processes.convolution import PyConvModelExact, PyConvModelExactFloat, PyConvModelStock
 
     limits.check(graph, stock_conv=stock_conv)
     network = _Network(graph, total_steps(graph), windows(graph))
     for node in graph.nodes:
         _place(node, network)
-    models: dict[Any, Any] = {Conv: PyConvModelStock if stock_conv else PyConvModelExact}
-    network.source.create_runtime(Loihi2SimCfg(select_tag="fixed_pt", exception_proc_model_map=models))
+    if isinstance(graph, FixedGraph):
+        precision, conv = "fixed_pt", PyConvModelStock if stock_conv else PyConvModelExact
+    else:
+        precision, conv = "floating_pt", PyConvModelExactFloat
+    models: dict[Any, Any] = {Conv: conv}
+    network.source.create_runtime(Loihi2SimCfg(select_tag=precision, exception_proc_model_map=models))
     return network
 
 
@@ -173,22 +186,99 @@ def _place(node: Any, network: _Network) -> None:
 
 
 @_place.register
-def _(node: FixedInput, network: _Network) -> None:
-    from lava_port.runtime.processes.source import ImageSource
+def _(node: InputNode, network: _Network) -> None:
+    _place_image(node, network, scale=node.scale)
 
-    image = network.record("image", node.shape, np.uint8)
-    network.source = ImageSource(image=image, offset=node.offset, period=network.period, name=node.name)
-    network.ports[node.name] = network.source.s_out
+
+@_place.register
+def _(node: FixedInput, network: _Network) -> None:
+    _place_image(node, network)
+
+
+@_place.register
+def _(node: ConvNode, network: _Network) -> None:
+    network.biases[node.name] = node.bias.astype(np.float64)
+    _place_conv(node, node.kernel.astype(np.float64), network)
+    _hold_image_current(node, network)
 
 
 @_place.register
 def _(node: FixedConv, network: _Network) -> None:
+    _place_conv(node, node.weight.astype(np.int32), network)
+
+
+@_place.register
+def _(node: DenseNode, network: _Network) -> None:
+    network.biases[node.name] = node.bias.astype(np.float64)
+    _place_dense(node, node.weight.astype(np.float64), network)
+    _hold_image_current(node, network)
+
+
+@_place.register
+def _(node: FixedDense, network: _Network) -> None:
+    _place_dense(node, node.weight.astype(np.int32), network)
+
+
+@_place.register
+def _(node: FixedHold, network: _Network) -> None:
+    _place_hold(node, network, source=node.inputs[0], shift=node.shift)
+
+
+@_place.register
+def _(node: GateNode, network: _Network) -> None:
+    _place_gate(node, network)
+
+
+@_place.register
+def _(node: FixedGate, network: _Network) -> None:
+    _place_gate(node, network)
+
+
+@_place.register
+def _(node: LifNode, network: _Network) -> None:
+    record = {"potential": network.record(f"{node.name}/potential", (network.graph.steps, *node.shape), np.float64)}
+    threshold = np.full(node.shape[-1], node.v_threshold)
+    _place_neurons(node, network, record, threshold=threshold, bias=network.biases[node.inputs[0]])
+
+
+@_place.register
+def _(node: FixedLif, network: _Network) -> None:
+    steps = network.graph.steps
+    record = {
+        "potential": network.record(f"{node.name}/potential", (steps, *node.shape), np.int32),
+        "overflows": network.record(f"{node.name}/overflows", (steps,), np.int64),
+    }
+    _place_neurons(node, network, record, threshold=node.threshold, bias=node.bias)
+
+
+@_place.register
+def _(node: ReadoutNode, network: _Network) -> None:
+    _place_readout(node, network, network.biases[node.inputs[0]], np.float64)
+
+
+@_place.register
+def _(node: FixedReadout, network: _Network) -> None:
+    _place_readout(node, network, node.bias, np.int64)
+
+
+# --- Processes, for either kind of graph ------------------------------------------------------------------------------
+
+
+def _place_image(node: InputNode | FixedInput, network: _Network, *, scale: float = 1.0) -> None:
+    from lava_port.runtime.processes.source import ImageSource
+
+    image = network.record("image", node.shape, np.uint8)
+    network.source = ImageSource(image=image, offset=node.offset, period=network.period, name=node.name, scale=scale)
+    network.ports[node.name] = network.source.s_out
+
+
+def _place_conv(node: ConvNode | FixedConv, weight: np.ndarray, network: _Network) -> None:
     from lava.proc.conv.process import Conv
 
     port = network.ports[node.inputs[0]]
     conv = Conv(
         # Lava convolves in the strict sense: kernels flipped against a cross-correlation.
-        weight=node.weight[:, :, ::-1, ::-1].transpose(0, 2, 3, 1).astype(np.int32),
+        weight=weight[:, :, ::-1, ::-1].transpose(0, 2, 3, 1),
         input_shape=port.shape,
         stride=node.stride,
         padding=(node.padding[0][0], node.padding[1][0]),
@@ -200,15 +290,14 @@ def _(node: FixedConv, network: _Network) -> None:
     network.ports[node.name] = conv.a_out
 
 
-@_place.register
-def _(node: FixedDense, network: _Network) -> None:
+def _place_dense(node: DenseNode | FixedDense, weight: np.ndarray, network: _Network) -> None:
     from lava.proc.dense.process import Dense
     from lava.utils.weightutils import SignMode
 
     port = network.ports[node.inputs[0]]
     positions = int(np.prod(port.shape[:-1])) if node.shared else 1
     dense = Dense(
-        weights=np.tile(node.weight.astype(np.int32), (1, positions)),
+        weights=np.tile(weight, (1, positions)),
         # Said, not guessed: a matrix without positive weights would lose its -256.
         sign_mode=SignMode.MIXED,
         num_message_bits=_message_bits(node, network),
@@ -218,76 +307,95 @@ def _(node: FixedDense, network: _Network) -> None:
     network.ports[node.name] = dense.a_out
 
 
-@_place.register
-def _(node: FixedHold, network: _Network) -> None:
+def _hold_image_current(node: ConvNode | DenseNode, network: _Network) -> None:
+    """A float graph has no node that holds the image's current, which is sent once: it is the same in every step."""
+    if isinstance(find(network.graph, node.inputs[0]), InputNode):
+        _place_hold(node, network, source=node.name, shift=0)
+
+
+def _place_hold(node: Any, network: _Network, *, source: str, shift: int) -> None:
     from lava_port.runtime.processes.source import Hold
 
-    hold = Hold(shape=node.shape, shift=node.shift, window=network.window(node), period=network.period, name=node.name)
-    network.ports[node.inputs[0]].connect(hold.a_in)
+    window = network.window(node)
+    hold = Hold(shape=node.shape, shift=shift, window=window, period=network.period, name=f"{node.name}_hold")
+    network.ports[source].connect(hold.a_in)
     network.ports[node.name] = hold.a_out
 
 
-@_place.register
-def _(node: FixedGate, network: _Network) -> None:
+def _place_gate(node: GateNode | FixedGate, network: _Network) -> None:
     from lava_port.runtime.processes.attention import Excite, Squeeze
 
     port = network.ports[node.inputs[0]]
     if node.delay < _PATH_MESSAGES:
         return  # the neurons compute it in place
-    squeeze = Squeeze(shape=port.shape, shift=node.squeeze_shift, name=f"{node.name}_squeeze")
-    excite = Excite(weights=_gate_weights(node), name=f"{node.name}_excite")
+    weights = _gate_weights(node, network)
+    squeeze = Squeeze(shape=port.shape, weights=weights, name=f"{node.name}_squeeze")
+    excite = Excite(weights=weights, name=f"{node.name}_excite")
     port.connect(squeeze.a_in)
     squeeze.s_out.connect(excite.s_in)
     network.ports[node.name] = excite.g_out
 
 
-@_place.register
-def _(node: FixedLif, network: _Network) -> None:
+def _place_neurons(
+    node: LifNode | FixedLif,
+    network: _Network,
+    record: dict[str, np.ndarray],
+    *,
+    threshold: np.ndarray,
+    bias: np.ndarray,
+) -> None:
     from lava_port.runtime.processes.attention import AttentiveLif
     from lava_port.runtime.processes.neuron import GatedLif, Lif
 
     port, steps = network.ports[node.inputs[0]], network.graph.steps
-    record = {
-        "spikes": network.record(f"{node.name}/spikes", (steps, *node.shape), np.uint8),
-        "potential": network.record(f"{node.name}/potential", (steps, *node.shape), np.int32),
-    }
+    record["spikes"] = network.record(f"{node.name}/spikes", (steps, *node.shape), np.uint8)
     common: dict[str, Any] = {
-        "shape": node.shape, "du": node.du, "dv": node.dv, "threshold": node.threshold, "bias": node.bias,
+        "shape": node.shape, "du": node.du, "dv": node.dv, "threshold": threshold, "bias": bias,
         "window": network.window(node), "period": network.period, "record": record, "name": node.name,
     }  # fmt: skip
     if len(node.inputs) == 1:
         lif = Lif(**common)
     else:
         gate = find(network.graph, node.inputs[1])
-        assert isinstance(gate, FixedGate)
-        record["gate"] = network.record(f"{node.name}/gate", (steps, *gate.shape), np.int64)
+        assert isinstance(gate, GateNode | FixedGate)
+        initial = _initial_gate(gate)
+        kind = np.int64 if isinstance(gate, FixedGate) else np.float64
+        record["gate"] = network.record(f"{node.name}/gate", (steps, *gate.shape), kind)
         if gate.delay < _PATH_MESSAGES:
-            lif = AttentiveLif(weights=_gate_weights(gate), initial=gate.initial, delay=gate.delay, **common)
+            lif = AttentiveLif(weights=_gate_weights(gate, network), initial=initial, delay=gate.delay, **common)
         else:
-            assert gate.initial is not None
-            lif = GatedLif(initial=gate.initial, delay=gate.delay, **common)
+            assert initial is not None
+            lif = GatedLif(initial=initial, delay=gate.delay, **common)
             network.ports[gate.name].connect(lif.g_in)
     port.connect(lif.a_in)
     network.ports[node.name] = lif.s_out
 
 
-@_place.register
-def _(node: FixedReadout, network: _Network) -> None:
+def _place_readout(node: ReadoutNode | FixedReadout, network: _Network, bias: np.ndarray, kind: Any) -> None:
     from lava_port.runtime.processes.readout import Readout
 
-    scores = network.record("scores", node.shape, np.int64)
-    readout = Readout(bias=node.bias, window=network.window(node), period=network.period, scores=scores, name=node.name)
+    scores = network.record("scores", node.shape, kind)
+    readout = Readout(bias=bias, window=network.window(node), period=network.period, scores=scores, name=node.name)
     network.ports[node.inputs[0]].connect(readout.a_in)
 
 
-def _gate_weights(node: FixedGate) -> dict[str, Any]:
-    names = ("reduce", "reduce_bias", "excite", "excite_bias", "squeeze_shift", "hidden_shift", "gate_shift")
-    return {name: getattr(node, name) for name in names}
+def _initial_gate(gate: GateNode | FixedGate) -> np.ndarray | None:
+    if isinstance(gate, FixedGate) or gate.initial is None:
+        return gate.initial
+    return np.clip(gate.initial.astype(np.float64) / 6 + 0.5, 0, 1)
 
 
-def _message_bits(node: FixedConv | FixedDense, network: _Network) -> int:
+def _gate_weights(node: GateNode | FixedGate, network: _Network) -> dict[str, Any]:
+    names = ["reduce", "reduce_bias", "excite", "excite_bias"]
+    if isinstance(node, FixedGate):
+        return {name: getattr(node, name) for name in (*names, "squeeze_shift", "hidden_shift", "gate_shift")}
+    weights = {name: getattr(node, name).astype(np.float64) for name in names}
+    return {**weights, "bias": network.biases[node.inputs[0]]}
+
+
+def _message_bits(node: ConvNode | DenseNode | FixedConv | FixedDense, network: _Network) -> int:
     """Return 0 for spikes, else bits enough for signed pixels; with 0 Lava casts messages to bool unasked."""
-    return 0 if isinstance(find(network.graph, node.inputs[0]), FixedLif) else 9
+    return 0 if isinstance(find(network.graph, node.inputs[0]), LifNode | FixedLif) else 9
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ def made(batch: int = 3, seed: int = 0) -> Trace:
             random.integers(0, 2, (4, batch, 2, 2, 3), np.uint8),
             random.integers(-50, 50, (4, batch, 2, 2, 3), np.int32),
             random.integers(0, 257, (4, batch, 3)),
+            random.integers(0, 3, (4, batch)),
         )
         for lag in (1, 2)
     )
@@ -52,6 +53,24 @@ def test_a_gate_that_differs_counts_at_every_neuron_it_multiplies() -> None:
     found = trace.compare(made(), changed(made(), "gate", (0, 1, 2)))
     assert found[1].mismatches == 4
     assert found[1].first == (1, 0, 0, 0, 2)
+
+
+def test_an_overflow_that_differs_counts_at_every_neuron_of_its_step() -> None:
+    found = trace.compare(made(), changed(made(), "overflows", (2, 1)))
+    assert found[1].mismatches == 12
+    assert found[1].first == (1, 2, 0, 0, 0)
+
+
+def test_floats_may_differ_within_a_tolerance_but_spikes_may_not() -> None:
+    def floats(one: Trace, shift: float) -> Trace:
+        layers = tuple(dataclasses.replace(layer, potential=layer.potential + shift) for layer in one.layers)
+        return dataclasses.replace(one, layers=layers, scores=one.scores + shift)
+
+    near = floats(made(), 1e-9)
+    assert any(entry.mismatches for entry in trace.compare(made(), near))
+    assert not any(entry.mismatches for entry in trace.compare(made(), near, tolerance=1e-8))
+    assert any(entry.mismatches for entry in trace.compare(made(), near, tolerance=1e-10))
+    assert trace.compare(made(), changed(near, "spikes", (0, 0, 0, 0, 0)), tolerance=1e-8)[1].mismatches == 1
 
 
 def test_a_score_that_differs_is_a_mismatch_of_the_read_out() -> None:

@@ -1,6 +1,7 @@
 """Squeeze and excitation: as two processes, one message each, and as one process with its neurons, simulation only.
 
-Knows the integer equations of `FixedGate` in `lava_port/graph.py` and no layer around it.
+Each process has two models, in integers (`fixed_pt`) and in floats (`floating_pt`). Knows the equations of `FixedGate` and
+`GateNode` in `lava_port/graph.py` and no layer around them.
 """
 
 from typing import Any
@@ -16,14 +17,17 @@ from lava.magma.core.process.variable import Var
 from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
-from lava_port.runtime.processes.neuron import AbstractPyWindowedLif, Lif, towards_zero
+from lava_port.runtime.processes.neuron import AbstractPyFixedLif, AbstractPyFloatLif, Lif, towards_zero
 
 __all__ = [
     "AttentiveLif",
     "Excite",
     "PyAttentiveLifModel",
+    "PyAttentiveLifModelFloat",
     "PyExciteModel",
+    "PyExciteModelFloat",
     "PySqueezeModel",
+    "PySqueezeModelFloat",
     "Squeeze",
 ]
 
@@ -31,17 +35,17 @@ _WIRE = 1 << 31
 
 
 class Squeeze(AbstractProcess):
-    """Sums a current over space, divides by 2^shift towards zero, and sends it one step later.
+    """Sums a current over space and sends it one step later.
 
     Args:
         shape: (..., channels) of the current.
-        shift: Bits dropped.
+        weights: What it needs of `Excite`'s: in integers `squeeze_shift`, the bits dropped; in floats `bias` (channels,),
+            added to the mean.
         name: Name of the node.
     """
 
-    def __init__(self, *, shape: tuple[int, ...], shift: int, name: str) -> None:
-        super().__init__(name=name)
-        self.shift = Var(shape=(1,), init=shift)
+    def __init__(self, *, shape: tuple[int, ...], weights: dict[str, Any], name: str) -> None:
+        super().__init__(weights=weights, name=name)
         self.squeezed = Var(shape=shape[-1:], init=0)
         self.a_in = InPort(shape=shape)
         self.s_out = OutPort(shape=shape[-1:])
@@ -53,25 +57,42 @@ class Squeeze(AbstractProcess):
 class PySqueezeModel(PyLoihiProcessModel):
     """Hands on what it computed in the step before, as `Conv` does."""
 
+    proc_params: Any
     a_in: Any = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=24)
     s_out: Any = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=32)
-    shift: Any = LavaPyType(np.ndarray, np.int64)
     squeezed: Any = LavaPyType(np.ndarray, np.int64, precision=32)
 
     def run_spk(self) -> None:
         """Send the last step's sums, then add up this step's current."""
         self.s_out.send(self.squeezed.astype(np.int32))
-        self.squeezed = _squeeze(self.a_in.recv(), self.shift.item())
+        self.squeezed = _squeeze(self.a_in.recv(), self.proc_params["weights"])
         if np.abs(self.squeezed).max() >= _WIRE:
             raise ValueError(f"squeeze reaches {np.abs(self.squeezed).max()}, beyond 32 bits; raise squeeze_shift")
 
 
+@implements(proc=Squeeze, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("floating_pt")
+class PySqueezeModelFloat(PyLoihiProcessModel):
+    """The mean instead of the sum."""
+
+    proc_params: Any
+    a_in: Any = LavaPyType(PyInPort.VEC_DENSE, float)
+    s_out: Any = LavaPyType(PyOutPort.VEC_DENSE, float)
+    squeezed: Any = LavaPyType(np.ndarray, float)
+
+    def run_spk(self) -> None:
+        """Send the last step's mean, then take that of this step's current."""
+        self.s_out.send(self.squeezed)
+        self.squeezed = _mean(self.a_in.recv(), self.proc_params["weights"])
+
+
 class Excite(AbstractProcess):
-    """Turns a squeeze into a gate in 0 .. 256 per channel, and sends it one step later.
+    """Turns a squeeze into a gate per channel, 0 .. 256 in integers and [0, 1] in floats, and sends it one step later.
 
     Args:
-        weights: The fields of a `FixedGate` by name: `reduce`, `reduce_bias`, `hidden_shift`, `excite`, `excite_bias`,
-            `gate_shift`.
+        weights: The fields of a `FixedGate` or `GateNode` by name: `reduce`, `reduce_bias`, `excite`, `excite_bias`, and in
+            integers `hidden_shift` and `gate_shift`.
         name: Name of the node.
     """
 
@@ -100,11 +121,28 @@ class PyExciteModel(PyLoihiProcessModel):
         self.gate = _excite(self.s_in.recv(), self.proc_params["weights"]).astype(np.int32)
 
 
+@implements(proc=Excite, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("floating_pt")
+class PyExciteModelFloat(PyLoihiProcessModel):
+    """The same in floats."""
+
+    proc_params: Any
+    s_in: Any = LavaPyType(PyInPort.VEC_DENSE, float)
+    g_out: Any = LavaPyType(PyOutPort.VEC_DENSE, float)
+    gate: Any = LavaPyType(np.ndarray, float)
+
+    def run_spk(self) -> None:
+        """Send the last step's gate, then work on this step's mean."""
+        self.g_out.send(self.gate)
+        self.gate = _hard_sigmoid_of(self.s_in.recv(), self.proc_params["weights"])
+
+
 class AttentiveLif(Lif):
     """Squeeze, excitation and neurons in one: **simulation only**, since no core sees a whole channel in one step.
 
     Args:
-        weights: As for `Excite`, and `squeeze_shift`.
+        weights: As for `Squeeze` and `Excite` together.
         initial: (channels,), the gate of the first `delay` steps; None with delay 0.
         delay: Steps between a current and the gate it sets: 0, or 1, which two messages cannot reach either.
         kwargs: As for `Lif`.
@@ -114,28 +152,65 @@ class AttentiveLif(Lif):
         super().__init__(weights=weights, initial=initial, delay=delay, **kwargs)
 
 
-@implements(proc=AttentiveLif, protocol=LoihiProtocol)
-@requires(CPU)
-@tag("fixed_pt")
-class PyAttentiveLifModel(AbstractPyWindowedLif):
+class _Attentive:
     """Neurons whose gate is computed in place."""
+
+    proc_params: Any
+    a_in: Any
+
+    def gate(self, current: np.ndarray) -> np.ndarray:
+        """Return the gate that a current sets."""
+        raise NotImplementedError
 
     def receive(self, tick: int) -> tuple[np.ndarray, np.ndarray | None]:
         """Return the current, and the gate that the current `delay` steps ago sets."""
-        current, weights = self.a_in.recv(), self.proc_params["weights"]
+        current = self.a_in.recv()
         if tick <= 0:
             self._gates = []
-        self._gates.append(_excite(_squeeze(current, weights["squeeze_shift"]), weights))
+        self._gates.append(self.gate(current))
         delay = self.proc_params["delay"]
         return current, self._gates[tick - delay] if tick >= delay else self.proc_params["initial"]
 
 
-def _squeeze(current: np.ndarray, shift: int) -> np.ndarray:
-    return towards_zero(current.sum(axis=tuple(range(current.ndim - 1)), dtype=np.int64), shift)
+@implements(proc=AttentiveLif, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("fixed_pt")
+class PyAttentiveLifModel(_Attentive, AbstractPyFixedLif):
+    """In integers."""
+
+    def gate(self, current: np.ndarray) -> np.ndarray:
+        """Return the gate that a current sets, 0 .. 256."""
+        weights = self.proc_params["weights"]
+        return _excite(_squeeze(current, weights), weights)
 
 
-def _excite(squeezed: np.ndarray, weights: dict[str, np.ndarray]) -> np.ndarray:
+@implements(proc=AttentiveLif, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("floating_pt")
+class PyAttentiveLifModelFloat(_Attentive, AbstractPyFloatLif):
+    """In floats."""
+
+    def gate(self, current: np.ndarray) -> np.ndarray:
+        """Return the gate that a current sets, in [0, 1]."""
+        weights = self.proc_params["weights"]
+        return _hard_sigmoid_of(_mean(current, weights), weights)
+
+
+def _squeeze(current: np.ndarray, weights: dict[str, Any]) -> np.ndarray:
+    return towards_zero(current.sum(axis=tuple(range(current.ndim - 1)), dtype=np.int64), weights["squeeze_shift"])
+
+
+def _excite(squeezed: np.ndarray, weights: dict[str, Any]) -> np.ndarray:
     reduced = weights["reduce"].astype(np.int64) @ squeezed + weights["reduce_bias"]
     hidden = np.maximum(towards_zero(reduced, weights["hidden_shift"]), 0)
     excited = weights["excite"].astype(np.int64) @ hidden + weights["excite_bias"]
     return np.clip(towards_zero(excited, weights["gate_shift"]), 0, 256)
+
+
+def _mean(current: np.ndarray, weights: dict[str, Any]) -> np.ndarray:
+    return current.mean(axis=tuple(range(current.ndim - 1))) + weights["bias"]
+
+
+def _hard_sigmoid_of(mean: np.ndarray, weights: dict[str, Any]) -> np.ndarray:
+    hidden = np.maximum(weights["reduce"] @ mean + weights["reduce_bias"], 0)
+    return np.clip((weights["excite"] @ hidden + weights["excite_bias"]) / 6 + 0.5, 0, 1)

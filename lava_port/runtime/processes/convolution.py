@@ -1,4 +1,4 @@
-"""Two models of Lava's own `Conv` process with the same integers: a fast one, and Lava's.
+"""Models of Lava's own `Conv` process: a fast one in integers and in floats, and Lava's integers to judge it by.
 
 Knows one convolution and nothing of the network; the process itself is Lava's.
 """
@@ -15,23 +15,16 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 from lava.proc.conv.models import PyConvModelFixed
 from lava.proc.conv.process import Conv
 
-__all__ = ["PyConvModelExact", "PyConvModelStock"]
+__all__ = ["PyConvModelExact", "PyConvModelExactFloat", "PyConvModelStock"]
 
 
-@implements(proc=Conv, protocol=LoihiProtocol)
-@requires(CPU)
-@tag("fixed_pt")
-class PyConvModelExact(PyLoihiProcessModel):
-    """Lava's fixed-point convolution as one matrix product per group.
+class _AbstractPyConv(PyLoihiProcessModel):
+    """A convolution as one matrix product per group; sends in each step what it computed in the step before."""
 
-    Sums of products of integers below 2^53 are exact in float64, so this equals the stock model, which walks through
-    pairs of channels, wherever that one stays below 2^23. Sends in each step what it computed in the step before.
-    """
-
-    s_in: Any = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=24)
-    a_out: Any = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=24)
-    a_buf: Any = LavaPyType(np.ndarray, np.int32, precision=24)
-    weight: Any = LavaPyType(np.ndarray, np.int32, precision=8)
+    s_in: Any
+    a_out: Any
+    a_buf: Any
+    weight: Any
     kernel_size: Any = LavaPyType(np.ndarray, np.int32)
     stride: Any = LavaPyType(np.ndarray, np.int32)
     padding: Any = LavaPyType(np.ndarray, np.int32)
@@ -64,7 +57,34 @@ class PyConvModelExact(PyLoihiProcessModel):
             )
             for group in range(self.groups.item())
         ]
-        return np.concatenate(parts, axis=-1).astype(np.int32)
+        return np.concatenate(parts, axis=-1).astype(self.a_buf.dtype)
+
+
+@implements(proc=Conv, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("fixed_pt")
+class PyConvModelExact(_AbstractPyConv):
+    """Lava's integers: sums of products of integers below 2^53 are exact in float64.
+
+    So this equals the stock model, which walks through pairs of channels, wherever that one stays below 2^23.
+    """
+
+    s_in: Any = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=24)
+    a_out: Any = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=24)
+    a_buf: Any = LavaPyType(np.ndarray, np.int32, precision=24)
+    weight: Any = LavaPyType(np.ndarray, np.int32, precision=8)
+
+
+@implements(proc=Conv, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("floating_pt")
+class PyConvModelExactFloat(_AbstractPyConv):
+    """Floats of 64 bits."""
+
+    s_in: Any = LavaPyType(PyInPort.VEC_DENSE, float)
+    a_out: Any = LavaPyType(PyOutPort.VEC_DENSE, float)
+    a_buf: Any = LavaPyType(np.ndarray, float)
+    weight: Any = LavaPyType(np.ndarray, float)
 
 
 @implements(proc=Conv, protocol=LoihiProtocol)

@@ -4,7 +4,7 @@ import json
 import numpy as np
 import pytest
 
-from lava_port import reference
+from lava_port import passes, reference
 from lava_port.graph import GraphError
 from lava_port.runtime.handover import load_graph, load_trace, save_graph, save_trace
 from lava_port.trace import compare
@@ -24,6 +24,19 @@ def test_a_graph_survives_the_files_field_by_field(everything, tmp_path):
                 np.testing.assert_array_equal(left, right)
             else:
                 assert left == right
+
+
+def test_a_float_graph_survives_the_files_as_well(lowered, networks, images_of, tmp_path):
+    network = networks["delayed"]
+    graph = passes.fold(lowered(network, 0))
+    save_graph(graph, tmp_path)
+    images = images_of((*network.image_size, 3), 2, 0)
+    loaded = load_graph(tmp_path)
+    assert [type(node) for node in loaded.nodes] == [type(node) for node in graph.nodes]
+    expected = reference.run_float(graph, images, potentials=True)
+    assert not any(
+        entry.mismatches for entry in compare(expected, reference.run_float(loaded, images, potentials=True))
+    )
 
 
 def test_integers_of_numpy_become_plain_ones(everything, tmp_path):
@@ -48,8 +61,11 @@ def test_a_trace_survives_the_file(everything, images_of, tmp_path):
         arrays |= {f"{layer.name}/spikes": layer.spikes, f"{layer.name}/potential": layer.potential}
         if layer.gate is not None:
             arrays[f"{layer.name}/gate"] = layer.gate
+        arrays[f"{layer.name}/overflows"] = layer.overflows
     save_trace(arrays, tmp_path / "trace.npz")
     loaded = load_trace(everything, tmp_path / "trace.npz")
     assert not any(entry.mismatches for entry in compare(trace, loaded))
     assert [layer.gate is None for layer in loaded.layers] == [layer.gate is None for layer in trace.layers]
+    for mine, other in zip(trace.layers, loaded.layers, strict=True):
+        np.testing.assert_array_equal(mine.overflows, other.overflows)
     assert (loaded.steps, loaded.total_steps) == (trace.steps, trace.total_steps)

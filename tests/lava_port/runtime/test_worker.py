@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from lava_port import reference
+from lava_port import passes, reference
+from lava_port.graph import GraphError
 from lava_port.runtime.host import LavaNetwork
-from lava_port.trace import Trace, compare
+from lava_port.trace import Trace, compare, concatenate
 
 
 def assert_same(trace: Trace, judge: Trace) -> None:
@@ -15,6 +16,7 @@ def assert_same(trace: Trace, judge: Trace) -> None:
         assert (mine.spikes.dtype, mine.spikes.shape) == (other.spikes.dtype, other.spikes.shape)
         assert (mine.potential is None) == (other.potential is None)
         assert (mine.gate is None) == (other.gate is None)
+        np.testing.assert_array_equal(mine.overflows, other.overflows)
         if mine.gate is not None and other.gate is not None:
             np.testing.assert_array_equal(mine.gate, other.gate)
         if mine.potential is not None and other.potential is not None:
@@ -87,3 +89,40 @@ def test_more_random_networks_agree(seed, mode, fixed_graph_of, images_of):
 def test_lavas_own_convolution_makes_the_same_network(everything, judged, images):
     with LavaNetwork(everything, stock_conv=True) as network:
         assert_same(network.run(images, potentials=True), judged)
+
+
+# --- Floats
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "delayed",
+        "flat",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("gated", "grouped", "hidden", "slow")),
+    ],
+)
+def test_the_float_network_spikes_in_lava_as_in_the_reference(name, networks, lowered, images_of):
+    """Both add 64-bit floats, in another order; a spike differs only where a potential meets its threshold to 1e-15."""
+    network = networks[name]
+    graph = passes.fold(lowered(network, 3))
+    images = images_of((*network.image_size, 3), 3, 1)
+    expected = reference.run_float(graph, images, potentials=True)
+    with LavaNetwork(graph) as running:
+        found = running.run(images[:2], potentials=True), running.run(images[2:], potentials=True)
+    given = concatenate(list(found))
+    assert [entry for entry in compare(expected, given, tolerance=1e-11) if entry.mismatches] == []
+    for mine, other in zip(given.layers, expected.layers, strict=True):
+        assert 0 < other.spikes.mean() < 1, f"{other.name} shows nothing"
+        assert (mine.potential.dtype, mine.overflows) == (np.float64, None)
+        assert (mine.gate is None) == (other.gate is None)
+
+
+def test_a_float_graph_that_is_not_folded_is_refused(networks, lowered):
+    with pytest.raises(GraphError, match=r"node .norm_1.: the graph is not folded; call passes\.fold"):
+        LavaNetwork(lowered(networks["plain"], 0))
+
+
+def test_lavas_own_convolution_runs_integers_only(networks, lowered):
+    with pytest.raises(GraphError, match="Lava's own convolution runs the integer network only"):
+        LavaNetwork(passes.fold(lowered(networks["plain"], 0)), stock_conv=True)

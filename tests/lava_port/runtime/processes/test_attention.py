@@ -2,8 +2,8 @@ def test_a_squeeze_sums_over_space_rounds_towards_zero_and_speaks_a_step_later(l
     """Sums of 7 and -7 without their lowest bit: 3 and -3."""
     lava("""
 from lava_port.runtime.processes.attention import PySqueezeModel
-model = PySqueezeModel({})
-model.shift, model.squeezed = np.array([1]), np.zeros(2, np.int64)
+model = PySqueezeModel({"weights": {"squeeze_shift": 1}})
+model.squeezed = np.zeros(2, np.int64)
 first, second = np.array([[[3, -3], [4, -4]]]), np.array([[[1, 0], [1, 0]]])
 model.a_in, model.s_out = In([first, second, second]), Out((2,))
 assert np.array(play(model, 3).s_out.messages).tolist() == [[0, 0], [3, -3], [1, 0]]
@@ -13,8 +13,8 @@ assert np.array(play(model, 3).s_out.messages).tolist() == [[0, 0], [3, -3], [1,
 def test_a_squeeze_beyond_32_bits_is_an_error_not_a_wrap(lava):
     lava("""
 from lava_port.runtime.processes.attention import PySqueezeModel
-model = PySqueezeModel({})
-model.shift, model.squeezed = np.array([0]), np.zeros(1, np.int64)
+model = PySqueezeModel({"weights": {"squeeze_shift": 0}})
+model.squeezed = np.zeros(1, np.int64)
 model.a_in, model.s_out = In([np.full((2, 1), 2**30, np.int32)]), Out((1,))
 try:
     play(model, 1)
@@ -52,8 +52,8 @@ for trial in range(30):
                "excite": 2 * rng.integers(-128, 128, (4, 3)), "excite_bias": rng.integers(0, 9999, 4),
                "gate_shift": rng.integers(4, 9, 4), "squeeze_shift": 5}
     initial = rng.integers(0, 257, 4)
-    squeeze = PySqueezeModel({})
-    squeeze.shift, squeeze.squeezed = np.array([5]), np.zeros(4, np.int64)
+    squeeze = PySqueezeModel({"weights": weights})
+    squeeze.squeezed = np.zeros(4, np.int64)
     squeeze.a_in, squeeze.s_out = In(currents), Out((4,))
     excite = PyExciteModel({"weights": weights})
     excite.gate, excite.g_out = np.zeros(4, np.int32), Out((4,))
@@ -61,7 +61,8 @@ for trial in range(30):
     play(excite, 2 * steps)
     lifs = []
     for kind in (PyAttentiveLifModel, PyGatedLifModel):
-        record = {"spikes": np.zeros((steps, *shape)), "potential": np.zeros((steps, *shape)), "gate": np.zeros((steps, 4))}
+        record = {name: np.zeros((steps, *shape)) for name in ("spikes", "potential")}
+        record |= {"gate": np.zeros((steps, 4)), "overflows": np.zeros(steps)}
         lif = kind({"record": record, "weights": weights, "initial": initial, "delay": 2})
         lif.u, lif.v = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
         lif.du, lif.dv, lif.threshold, lif.bias = np.array([4095]), np.array([99]), np.full(4, 999), np.full(4, 99)
@@ -75,3 +76,23 @@ for trial in range(30):
 assert moved > 10, moved
 """)
     )
+
+
+def test_a_float_gate_worked_out_by_hand_arrives_two_messages_later(lava):
+    """Means (2, 1) plus biases (0.5, 0) through weights (1, -2) plus 1 are 1.5; times (2, -4) plus (0, 3) are 3 and -3,
+    whose hard sigmoids are 1 and 0; a silent image leaves (0.5, 0): 1.5 again for the first, so the bias is seen."""
+    lava("""
+from lava_port.runtime.processes.attention import PyAttentiveLifModelFloat, PyExciteModelFloat, PySqueezeModelFloat
+weights = {"bias": np.array([0.5, 0.0]), "reduce": np.array([[1.0, -2.0]]), "reduce_bias": np.array([1.0]),
+           "excite": np.array([[2.0], [-4.0]]), "excite_bias": np.array([0.0, 3.0])}
+currents = [np.array([[[1.0, 1.0], [3.0, 1.0]]]), np.zeros((1, 2, 2)), np.zeros((1, 2, 2))]
+squeeze = PySqueezeModelFloat({"weights": weights})
+squeeze.squeezed, squeeze.a_in, squeeze.s_out = np.zeros(2), In(currents), Out((2,))
+assert np.array(play(squeeze, 3).s_out.messages).tolist() == [[0, 0], [2.5, 1], [0.5, 0]]
+excite = PyExciteModelFloat({"weights": weights})
+excite.gate, excite.s_in, excite.g_out = np.zeros(2), In(squeeze.s_out.messages), Out((2,))
+sent = np.array(play(excite, 3).g_out.messages)
+np.testing.assert_allclose(sent[2], [1.0, 0.0], atol=1e-15)
+at_once = PyAttentiveLifModelFloat({"weights": weights}).gate(currents[0])
+np.testing.assert_allclose(at_once, [1.0, 0.0], atol=1e-15)
+""")

@@ -59,3 +59,27 @@ for kind in (PyConvModelExact, PyConvModelStock):
     heard.append(play(model, 2).a_out.messages[1])
 assert (heard[0] == 2).all() and (heard[1] == 2).all()
 """)
+
+
+def test_our_model_equals_lavas_in_floats(lava):
+    lava("""
+from lava.proc.conv.models import PyConvModelFloat
+from lava.proc.conv.process import Conv
+from lava_port.runtime.processes.convolution import PyConvModelExactFloat
+rng = np.random.default_rng(0)
+for groups, stride, padding in ((1, (1, 1), (1, 1)), (2, (2, 1), (0, 1))):
+    weight = rng.normal(0, 1, (4, 3, 3, 4 // groups))
+    process = Conv(weight=weight, input_shape=(7, 6, 4), stride=stride, padding=padding, groups=groups, num_message_bits=9)
+    messages, heard = rng.normal(0, 1, (2, 7, 6, 4)), []
+    for kind in (PyConvModelExactFloat, PyConvModelFloat):
+        model = kind({})
+        for name in ("kernel_size", "stride", "padding", "dilation", "groups", "num_message_bits", "weight"):
+            var = getattr(process, name)
+            setattr(model, name, np.zeros(var.shape, getattr(kind, name).d_type))
+            getattr(model, name)[:] = var.init
+        model.a_buf = np.zeros(process.a_out.shape)
+        model.s_in, model.a_out = In(messages), Out(process.a_out.shape)
+        heard.append(np.array(play(model, 2).a_out.messages))
+    np.testing.assert_allclose(heard[0], heard[1], atol=1e-12)
+    assert np.abs(heard[0][1]).max() > 1
+""")

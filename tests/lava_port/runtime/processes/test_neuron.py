@@ -16,7 +16,8 @@ for trial in range(300):
     stock.u, stock.v, stock.du, stock.dv, stock.vth = np.zeros(shape, np.int32), np.zeros(shape, np.int32), du, dv, vth
     stock.bias_mant, stock.bias_exp = np.broadcast_to(mantissa, shape).astype(np.int16), np.array(exponent)
     stock.a_in, stock.s_out = In(currents), Out(shape)
-    ours = PyLifModel({"record": {"spikes": np.zeros((steps, *shape)), "potential": np.zeros((steps, *shape))}})
+    record = {name: np.zeros((steps, *shape)) for name in ("spikes", "potential")}
+    ours = PyLifModel({"record": {**record, "overflows": np.zeros(steps)}})
     ours.u, ours.v = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
     ours.du, ours.dv = np.array([du]), np.array([dv])
     ours.threshold, ours.bias = np.full(3, vth), mantissa << exponent
@@ -42,6 +43,7 @@ from lava_port.runtime.processes.neuron import PyGatedLifModel, PyLifModel
 def neurons(model, currents, *, window, period, threshold, bias, **parameters):
     steps, shape = window[1] - window[0], np.shape(currents[0])
     record = {name: np.zeros((steps, *shape), int) for name in ("spikes", "potential", "gate")}
+    record["overflows"] = np.zeros(steps, int)
     lif = model({"record": record, **parameters})
     lif.u, lif.v = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
     lif.du, lif.dv, lif.threshold, lif.bias = np.array([4095]), np.array([0]), np.array(threshold), np.array(bias)
@@ -118,3 +120,48 @@ for delay in (2, 3, 4):
     assert lif.record["gate"].ravel().tolist() == ([200] * delay + [9, 10, 11])[:5], delay
 """
     )
+
+
+def test_currents_that_wrap_and_potentials_that_clip_are_counted(lava):
+    """64 * 131072 is 2^23, the last current that does not wrap; one more wraps; 320 more than 2^23 - 1 is clipped."""
+    lava(
+        SETTING
+        + """
+currents = [[131_072, 131_073, 5], [0, 0, 0]]
+lif = neurons(PyLifModel, currents, window=(0, 2), period=2, threshold=[131_071] * 3, bias=[-5, -5, 2**23 - 1])
+play(lif, 2)
+assert lif.record["overflows"].tolist() == [2, 0], lif.record
+"""
+    )
+
+
+def test_float_neurons_with_one_threshold_equal_stock_lava(lava):
+    """The stock model has one threshold per population and no window; the sums run in the same order, so bits agree."""
+    spikes = lava("""
+from lava.proc.lif.models import PyLifModelFloat as Stock
+from lava_port.runtime.processes.neuron import PyLifModelFloat
+rng = np.random.default_rng(0)
+spikes = 0
+for trial in range(100):
+    steps, shape = 12, (5, 3)
+    du, dv, vth = rng.choice([1.0, rng.random()]), rng.random(), rng.uniform(0.1, 2)
+    bias, currents = rng.normal(0, 0.5, 3), rng.normal(0, 1, (steps, *shape))
+    stock = Stock({})
+    stock.u, stock.v, stock.du, stock.dv, stock.vth = np.zeros(shape), np.zeros(shape), du, dv, vth
+    stock.bias_mant, stock.bias_exp = np.broadcast_to(bias, shape), np.zeros(shape)
+    stock.a_in, stock.s_out = In(currents), Out(shape)
+    ours = PyLifModelFloat({"record": {name: np.zeros((steps, *shape)) for name in ("spikes", "potential")}})
+    ours.u, ours.v, ours.du, ours.dv = np.zeros(shape), np.zeros(shape), np.array([du]), np.array([dv])
+    ours.threshold, ours.bias = np.full(3, vth), bias
+    ours.window, ours.period = np.array([0, steps]), np.array([steps])
+    ours.a_in, ours.s_out = In(currents), Out(shape)
+    for step in range(1, steps + 1):
+        ours.time_step = stock.time_step = step
+        ours.run_spk(), stock.run_spk()
+        np.testing.assert_allclose(ours.u, stock.u, rtol=1e-14, atol=1e-14)
+        np.testing.assert_allclose(ours.v, stock.v, rtol=1e-14, atol=1e-14)
+    assert (np.array(ours.s_out.messages) == np.array(stock.s_out.messages)).all(), trial
+    spikes += int(np.sum(ours.s_out.messages))
+print(spikes)
+""")
+    assert int(spikes) > 1000

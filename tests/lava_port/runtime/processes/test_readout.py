@@ -14,3 +14,17 @@ for step in range(5, 9):
     model.run_spk()
 assert scores.tolist() == [620, -620]
 """)
+
+
+def test_the_float_read_out_is_the_mean_over_its_window(lava):
+    """(2 + 4) / 2 plus a bias of 0.5."""
+    lava("""
+from lava_port.runtime.processes.readout import PyReadoutModelFloat
+scores = np.zeros(1)
+model = PyReadoutModelFloat({"scores": scores})
+model.bias, model.score = np.array([0.5]), np.zeros(1)
+model.window, model.period = np.array([1, 3]), np.array([4])
+model.a_in = In([np.array([float(n)]) for n in (1, 2, 4, 8)])
+play(model, 4)
+assert scores.tolist() == [3.5]
+""")

@@ -27,3 +27,17 @@ model.a_in, model.a_out = In(messages), Out((2,))
 sent = np.array(play(model, 10).a_out.messages).tolist()
 assert sent == [[0, 0]] + [[1, -1]] * 3 + [[0, 0]] * 2 + [[2, -2]] * 3 + [[0, 0]], sent
 """)
+
+
+def test_floats_are_normalised_and_held_as_they_are(lava):
+    """(0 - 100) / 50 and (255 - 55) / 50 are -2 and 4."""
+    lava("""
+from lava_port.runtime.processes.source import PyHoldModelFloat, PyImageSourceModelFloat
+model = PyImageSourceModelFloat({"image": np.array([[[0, 255]]], np.uint8), "scale": 50.0})
+model.offset, model.period, model.s_out = np.array([100, 55], np.int32), np.array([2]), Out((1, 1, 2))
+assert np.array(play(model, 2).s_out.messages).reshape(2, 2).tolist() == [[-2, 4], [0, 0]]
+hold = PyHoldModelFloat({})
+hold.held, hold.window, hold.period = np.zeros(1), np.array([1, 3]), np.array([4])
+hold.a_in, hold.a_out = In([np.zeros(1), np.array([-0.75]), np.zeros(1), np.zeros(1)]), Out((1,))
+assert np.ravel(play(hold, 4).a_out.messages).tolist() == [0, -0.75, -0.75, 0]
+""")
