@@ -31,6 +31,8 @@ class LayerActivity:
         spikes: int64 (steps, images).
         changes: Neurons whose potential after the step differs from the one before it, int64 (steps, images); None where
             the trace held no potentials.
+        overflows: Neurons whose current wrapped or whose potential was clipped, int64 (steps, images); None where the
+            trace did not count them.
     """
 
     name: str
@@ -38,6 +40,7 @@ class LayerActivity:
     window: Window
     spikes: np.ndarray
     changes: np.ndarray | None
+    overflows: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +96,7 @@ class Activity:
                     entries[0],
                     spikes=np.concatenate([entry.spikes for entry in entries], axis=1),
                     changes=_join_optional([entry.changes for entry in entries]),
+                    overflows=_join_optional([entry.overflows for entry in entries]),
                 )
                 for entries in zip(*(part.layers for part in parts), strict=True)
             ),
@@ -128,7 +132,7 @@ def measure(graph: FixedGraph, trace: Trace) -> Activity:
         for node in readers:
             tables += [fan_out(node, shape), fan_out(node, shape, nonzero=True)]
         sums = _weighted(layer.spikes, tables)
-        layers.append(LayerActivity(layer.name, shape, layer.window, sums[0], _changes(layer)))
+        layers.append(LayerActivity(layer.name, shape, layer.window, sums[0], _changes(layer), layer.overflows))
         for index, node in enumerate(readers):
             stored, nonzero = sums[1 + 2 * index], sums[2 + 2 * index]
             synapses[node.name] = SynapseActivity(node.name, layer.name, stored, nonzero)

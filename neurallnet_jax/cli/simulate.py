@@ -37,12 +37,22 @@ def run(args: argparse.Namespace) -> int:
     tables.show_scores(judged, title=f"{args.port} on {args.data}, backend {args.backend}")
     tables.show_activity(result.activity)
     output.console().print(f"{speed:.3g} images/s, building left out")
+    for name, count in result.overflows.items():
+        if count:
+            # Only of ranges that were measured on images, not proven: the spikes are those of the hardware all the same.
+            output.console(stderr=True).print(
+                f"layer {name}: left its 24 bits {count:,} times, as no image of the calibration did; "
+                "convert with --calibrate on more images, or without it, where every range is proven",
+                style="yellow",
+                markup=False,
+            )
     output.write_json(
         args.json,
         {
             "backend": args.backend,
             **evaluate.to_json(judged),
             "spikes": {layer.name: int(layer.spikes.sum()) for layer in result.activity.layers},
+            "overflows": result.overflows,
             "images_per_second": speed,
             "skipped": skipped,
         },

@@ -86,7 +86,7 @@ def show_parity(parity: Parity, *, images: int) -> None:
     """Print spikes and mismatches of every layer."""
     show_table(
         f"{parity.right} against {parity.left}: {images} images",
-        ["layer", "spikes", "mismatches", "first (image, step, neuron)"],
+        ["layer", "spikes", "mismatches", "first (image, step of the window, neuron)"],
         [
             [one.name, one.spikes, one.mismatches, "-" if one.first is None else ", ".join(map(str, one.first))]
             for one in parity.layers

@@ -1,4 +1,4 @@
-"""The integer network on images, batch by batch, on any backend. Knows both packages and no command line."""
+"""A converted network on images, batch by batch, on any backend. Knows both packages and no command line."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -11,13 +11,14 @@ import numpy as np
 from lava_port import trace as traces
 from lava_port.energy import activity as activities
 from lava_port.energy.activity import Activity
-from lava_port.graph import FixedGraph, FixedReadout
+from lava_port.graph import FixedGraph, FixedReadout, Graph
 from lava_port.port import Port
 from lava_port.trace import Mismatch, Trace
 from neurallnet_jax.metrics import calibration
 
 __all__ = [
     "BATCH",
+    "FLOAT_TOLERANCE",
     "Backend",
     "Parity",
     "Simulation",
@@ -32,6 +33,8 @@ Backend: TypeAlias = Literal["emulator", "lava", "reference"]
 Advance: TypeAlias = Callable[[int, int], None]
 BATCH = 16
 """Images whose spikes are held in memory at once."""
+FLOAT_TOLERANCE = 1e-9
+"""How far potentials, gates and scores of the float network may lie apart: backends add 64-bit floats in other orders."""
 
 
 class Runner(Protocol):
@@ -56,6 +59,13 @@ class Simulation:
     activity: Activity
     seconds: float
 
+    @property
+    def overflows(self) -> dict[str, int]:
+        """Neurons, steps and images at which a current wrapped or a potential was clipped, by layer."""
+        return {
+            layer.name: 0 if layer.overflows is None else int(layer.overflows.sum()) for layer in self.activity.layers
+        }
+
 
 @dataclass(frozen=True)
 class Parity:
@@ -78,8 +88,8 @@ class Parity:
 
 
 @contextmanager
-def open_backend(name: Backend, graph: FixedGraph, *, timeout_s: float = 120.0) -> Iterator[Runner]:
-    """Yield a backend that runs `graph`.
+def open_backend(name: Backend, graph: Graph | FixedGraph, *, timeout_s: float = 120.0) -> Iterator[Runner]:
+    """Yield a backend that runs `graph`, in integers or, the emulator left out, folded in floats.
 
     Raises:
         ValueError: Unknown backend, or one that this machine does not have.
@@ -87,6 +97,8 @@ def open_backend(name: Backend, graph: FixedGraph, *, timeout_s: float = 120.0) 
     if name == "reference":
         yield _Reference(graph)
     elif name == "emulator":
+        if not isinstance(graph, FixedGraph):
+            raise ValueError("backend 'emulator' runs integers only; floats run in the reference and in lava")
         from lava_port import emulator
 
         # The emulator fills every batch up to its own size, so the two sizes must agree.
@@ -134,7 +146,7 @@ def simulate(
 
 
 def check_parity(
-    graph: FixedGraph,
+    graph: Graph | FixedGraph,
     pixels: np.ndarray,
     *,
     backends: tuple[Backend, ...],
@@ -143,16 +155,19 @@ def check_parity(
 ) -> tuple[Parity, ...]:
     """Compare every backend with the first, spike by spike, potentials, gates and class scores included.
 
+    Integers have to agree to the last bit, and spikes always; floats otherwise within `FLOAT_TOLERANCE`.
+
     Returns:
         One entry per backend after the first.
     """
+    tolerance = 0.0 if isinstance(graph, FixedGraph) else FLOAT_TOLERANCE
     found: list[list[tuple[Mismatch, ...]]] = [[] for _ in backends[1:]]
     with _all_backends(backends, graph, timeout_s) as runners:
         done = 0
         for batch in _batches(pixels, BATCH):
             judge, *others = [runner.run(batch, potentials=True) for runner in runners]
             for place, other in enumerate(others):
-                found[place].append(traces.shifted(traces.compare(judge, other), done))
+                found[place].append(traces.shifted(traces.compare(judge, other, tolerance=tolerance), done))
             done += len(batch)
             if progress:
                 progress(done, len(pixels))
@@ -182,7 +197,7 @@ def backends_named(text: str) -> tuple[Backend, ...]:
 
 
 @contextmanager
-def _all_backends(names: tuple[Backend, ...], graph: FixedGraph, timeout_s: float) -> Iterator[list[Runner]]:
+def _all_backends(names: tuple[Backend, ...], graph: Graph | FixedGraph, timeout_s: float) -> Iterator[list[Runner]]:
     if not names:
         yield []
         return
@@ -200,9 +215,11 @@ def _batches(pixels: np.ndarray, size: int) -> Iterator[np.ndarray]:
 
 @dataclass(frozen=True, eq=False)
 class _Reference:
-    graph: FixedGraph
+    graph: Graph | FixedGraph
 
     def run(self, images: np.ndarray, *, potentials: bool = False) -> Trace:
         from lava_port import reference
 
-        return reference.run_fixed(self.graph, images, potentials=potentials)
+        if isinstance(self.graph, FixedGraph):
+            return reference.run_fixed(self.graph, images, potentials=potentials)
+        return reference.run_float(self.graph, images, potentials=potentials)

@@ -48,6 +48,7 @@ def check_proofs(fixed, rounding, images):
         source = graph.find(fixed, lif.inputs[0])
         linear = source.inputs[0] if isinstance(source, graph.FixedHold) else source.name
         assert np.abs(layer.potential).max() <= bounds[linear].potential_bound
+        assert not layer.overflows.any()
     last = bounds[graph.find(fixed, fixed.nodes[-1].name).inputs[0]]
     assert last.potential_bound >= np.abs(seen.scores).max() or isinstance(
         graph.find(fixed, last.name), graph.FixedHold

@@ -66,32 +66,36 @@ class Cell:
     u: np.ndarray | None = None
     v: np.ndarray | None = None
     score: np.ndarray | None = None
+    overflows: int = 0
 
 
 def neuron(node, cell, current, gate):
     spikes = np.zeros(node.shape, np.uint8)
+    cell.overflows = 0
     for where in np.ndindex(node.shape):
         channel = where[-1]
         a, b = int(current[where]), int(node.bias[channel])
         if gate is not None:
             a, b = towards_zero(int(gate[channel]) * a, 256), towards_zero(int(gate[channel]) * b, 256)
-        u = wrapped_once(towards_zero(int(cell.u[where]) * (4095 - node.du), 4096) + 64 * a)
-        v = towards_zero(int(cell.v[where]) * (4096 - node.dv), 4096) + u + b
-        v = max(-(2**23 - 1), min(2**23 - 1, v))
+        filled = towards_zero(int(cell.u[where]) * (4095 - node.du), 4096) + 64 * a
+        u = wrapped_once(filled)
+        charged = towards_zero(int(cell.v[where]) * (4096 - node.dv), 4096) + u + b
+        v = max(-(2**23 - 1), min(2**23 - 1, charged))
+        cell.overflows += u != filled or v != charged
         spikes[where] = v > 64 * int(node.threshold[channel])
         cell.u[where], cell.v[where] = u, 0 if spikes[where] else v
     return spikes
 
 
 def simulate(network, image):
-    """Return spikes and potentials by layer and clock step, and the class scores."""
+    """Return spikes, potentials and overflows by layer and clock step, and the class scores."""
     depth = collections.Counter()
     for node in network.nodes:
         depth[node.name] = depth[node.inputs[0]] if node.inputs else 0
         depth[node.name] += isinstance(node, graph.FixedConv | graph.FixedDense)
     clock = network.steps + max(depth.values())
     cells = {node.name: Cell() for node in network.nodes}
-    spikes, potentials = collections.defaultdict(dict), collections.defaultdict(dict)
+    spikes, potentials, overflows = (collections.defaultdict(dict) for _ in range(3))
     for now in range(clock):
         out = {}
         for node in network.nodes:
@@ -124,13 +128,14 @@ def simulate(network, image):
                     if working:
                         fired = neuron(node, cell, heard[0], heard[1] if len(heard) > 1 else None)
                         potentials[node.name][now] = cell.v.astype(np.int64)
+                        overflows[node.name][now] = cell.overflows
                     spikes[node.name][now] = fired
                     out[node.name] = fired
                 case graph.FixedReadout():
                     if working:
                         cell.score = (0 if cell.score is None else cell.score) + heard[0] + node.bias
                     out[node.name] = cell.score
-    return spikes, potentials, out[network.nodes[-1].name]
+    return spikes, potentials, overflows, out[network.nodes[-1].name]
 
 
 @settings(deadline=None, max_examples=12)
@@ -140,12 +145,13 @@ def test_a_simulator_with_one_clock_and_queues_of_messages_spikes_alike(fixed_gr
     images = images_of(network.nodes[0].shape, 2, seed)
     seen = reference.run_fixed(network, images, potentials=True)
     for index, image in enumerate(images):
-        spikes, potentials, scores = simulate(network, image)
+        spikes, potentials, overflows, scores = simulate(network, image)
         for layer in seen.layers:
             steps = range(layer.window.start, layer.window.stop)
             for here, now in enumerate(steps):
                 np.testing.assert_array_equal(layer.spikes[here, index], spikes[layer.name][now])
                 np.testing.assert_array_equal(layer.potential[here, index], potentials[layer.name][now])
+                assert layer.overflows[here, index] == overflows[layer.name][now]
             outside = [fired for now, fired in spikes[layer.name].items() if now not in steps]
             assert not any(fired.any() for fired in outside)
         np.testing.assert_array_equal(seen.scores[index], scores)
@@ -154,6 +160,7 @@ def test_a_simulator_with_one_clock_and_queues_of_messages_spikes_alike(fixed_gr
 def test_the_drawn_networks_reach_the_border_cases(fixed_graph_of, images_of):
     """Potentials on the threshold, at the clip and beyond 24 bits all occur, or the tests above test less than they say."""
     on_threshold = clipped = spiking = 0
+    overflows = collections.Counter()
     for seed in range(20):
         for mode in ("threshold", "wrap", "saturate"):
             network = fixed_graph_of(seed, mode)
@@ -163,9 +170,11 @@ def test_the_drawn_networks_reach_the_border_cases(fixed_graph_of, images_of):
                 on_threshold += int((layer.potential == threshold).sum())
                 clipped += int((np.abs(layer.potential) == 2**23 - 1).sum())
                 spiking += int(layer.spikes.sum())
+                overflows[mode] += int(layer.overflows.sum())
     assert on_threshold > 100
     assert clipped > 100
     assert spiking > 1000
+    assert min(overflows["wrap"], overflows["saturate"]) > 1000
 
 
 # --- Worked out by hand

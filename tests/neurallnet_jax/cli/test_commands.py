@@ -1,6 +1,7 @@
 """The commands end to end, in this process, on drawn smears of 32 pixels and a network trained for two epochs."""
 
 import csv
+import dataclasses
 import errno
 import io
 import json
@@ -22,6 +23,8 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from lava_port import emulator
+from lava_port import port as ports
+from lava_port.graph import FixedLif
 from neurallnet_jax import checkpoint
 from neurallnet_jax.cli import main as cli
 from neurallnet_jax.cli import output
@@ -483,8 +486,39 @@ def test_parity_says_yes_and_then_no_with_the_place(
     assert not differs.json["equal"]
     first = differs.json["first_mismatch"]
     assert first["backend"] == "emulator"
-    assert first["at"][0] == 1
-    assert "NOT identical" in differs.out
+    assert first["image"] == 1
+    assert (smears / first["path"]).is_file()
+    assert f"NOT identical: first emulator, {first['layer']}, {first['path']}" in differs.out
+
+
+@pytest.mark.slow
+def test_parity_holds_in_floats_as_well(neurallnet: Callable[..., Answer], smears: Path, port: Path) -> None:
+    words = ("parity", port, "--data", smears, "--limit", 2, "--arithmetic", "float")
+    answer = neurallnet(*words)
+    assert (answer.code, answer.json["equal"], answer.json["arithmetic"]) == (0, True, "float")
+    assert {layer["backend"] for layer in answer.json["layers"]} == {"lava"}
+    assert sum(layer["spikes"] for layer in answer.json["layers"]) > 0
+    refused(neurallnet(*words, "--backends", "emulator"), "backend 'emulator' runs integers only")
+
+
+def test_simulate_warns_where_a_current_leaves_its_range(
+    neurallnet: Callable[..., Answer], smears: Path, port: Path, tmp_path: Path
+) -> None:
+    """A threshold of 17 bits beside a bias at the end of 24: every neuron of the first layer is clipped in every step."""
+    words = ("--data", smears, "--limit", 2)
+    quiet = neurallnet("simulate", port, *words)
+    assert set(quiet.json["overflows"].values()) == {0}
+    assert "24 bits" not in quiet.err
+    whole = ports.load(port)
+    first = next(node for node in whole.fixed.nodes if isinstance(node, FixedLif))
+    loud = dataclasses.replace(
+        first, bias=np.full_like(first.bias, 2**23 - 1), threshold=np.full_like(first.threshold, 131_071), dv=0
+    )
+    nodes = tuple(loud if node.name == first.name else node for node in whole.fixed.nodes)
+    ports.save(dataclasses.replace(whole, fixed=dataclasses.replace(whole.fixed, nodes=nodes)), tmp_path / "loud")
+    answer = neurallnet("simulate", tmp_path / "loud", *words)
+    assert answer.json["overflows"][first.name] > 0
+    assert f"layer {first.name}: left its 24 bits" in answer.err
 
 
 def test_energy_keeps_the_keys_of_neurobench(neurallnet: Callable[..., Answer], smears: Path, port: Path) -> None:
