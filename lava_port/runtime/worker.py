@@ -221,7 +221,7 @@ def _(node: FixedDense, network: _Network) -> None:
 
 @_place.register
 def _(node: FixedHold, network: _Network) -> None:
-    _place_hold(node, network, source=node.inputs[0], shift=node.shift)
+    _place_hold(node, network, source=node.inputs[0], shift=node.shift, name=node.name)
 
 
 @_place.register
@@ -310,14 +310,14 @@ def _place_dense(node: DenseNode | FixedDense, weight: np.ndarray, network: _Net
 def _hold_image_current(node: ConvNode | DenseNode, network: _Network) -> None:
     """A float graph has no node that holds the image's current, which is sent once: it is the same in every step."""
     if isinstance(find(network.graph, node.inputs[0]), InputNode):
-        _place_hold(node, network, source=node.name, shift=0)
+        _place_hold(node, network, source=node.name, shift=0, name=f"{node.name}_hold")
 
 
-def _place_hold(node: Any, network: _Network, *, source: str, shift: int) -> None:
+def _place_hold(node: Any, network: _Network, *, source: str, shift: int, name: str) -> None:
     from lava_port.runtime.processes.source import Hold
 
     window = network.window(node)
-    hold = Hold(shape=node.shape, shift=shift, window=window, period=network.period, name=f"{node.name}_hold")
+    hold = Hold(shape=node.shape, shift=shift, window=window, period=network.period, name=name)
     network.ports[source].connect(hold.a_in)
     network.ports[node.name] = hold.a_out
 

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from lava_port import passes
 from lava_port.graph import FixedConv, FixedDense, FixedGraph, FixedHold, FixedInput, FixedLif, FixedReadout, GraphError
 from lava_port.runtime import limits
 from lava_port.runtime.host import LavaNetwork
@@ -87,3 +88,18 @@ def test_lavas_own_convolution_has_fewer_bits(everything):
     limits.check(graph)
     with pytest.raises(GraphError, match="node 'conv_1': its current may reach 9521190, beyond the 23 bits"):
         limits.check(graph, stock_conv=True)
+
+
+# --- Floats
+
+
+def test_a_folded_float_graph_passes_and_what_lava_cannot_say_does_not(networks, lowered):
+    graph = passes.fold(lowered(networks["delayed"], 0))
+    limits.check(graph)
+    crooked = replaced(graph, "conv_1", padding=((0, 1), (0, 1)))
+    with pytest.raises(GraphError, match=r"node 'conv_1': padding .* is not symmetric"):
+        limits.check(crooked)
+    with pytest.raises(GraphError, match="node 'conv_2': hears 'conv_1', a ConvNode; expected the image or spikes"):
+        limits.check(replaced(graph, "conv_2", inputs=("conv_1",)))
+    with pytest.raises(GraphError, match="node 'lif_2': its gate 'gate_1' must be a GateNode on 'conv_2'"):
+        limits.check(replaced(graph, "lif_2", inputs=("conv_2", "gate_1")))
