@@ -92,7 +92,8 @@ def to_json(found: Fit) -> dict[str, Any]:
 def _size(placement: Placement) -> str:
     chips = placement.chips
     many = "" if chips is None else f" on {chips:,} {'chip' if chips == 1 else 'chips'}"
-    return f"{placement.cores:,} cores{many} with {STORED[placement.sharing]}"
+    cores = "1 core" if placement.cores == 1 else f"{placement.cores:,} cores"
+    return f"{cores}{many} with {STORED[placement.sharing]}"
 
 
 def _placement_to_json(placement: Placement) -> dict[str, Any]:

@@ -145,7 +145,7 @@ def _choose(
     if chosen is None:
         chosen = choose(costs)
         senders = [placed[one.variables[0]].name for one in constraints if not one.allowed.any()]
-        named = ", ".join(map(repr, senders)) or "all layers together"
+        named = ", ".join(f"layer {name!r}" for name in senders) or "all layers together"
         complaint = (
             f"{named}: no partition keeps the output axons of every core within the {_available(chip, 'output axons'):,} "
             f"of {chip.title}; the one shown ignores that limit",
