@@ -9,6 +9,7 @@ import pytest
 
 from neurallnet_jax import checkpoint, config
 from neurallnet_jax.checkpoint import Checkpoint
+from neurallnet_jax.cli import main as cli
 from neurallnet_jax.evaluation import evaluate, selection
 from neurallnet_jax.images import folder, splits
 from neurallnet_jax.images.folder import Dataset
@@ -58,6 +59,16 @@ def test_it_has_seen_nothing_but_the_images_of_the_manifest(shipped: Checkpoint)
     assert set(shipped.seen) <= known
     assert set(shipped.test) <= known
     assert not set(shipped.seen) & set(shipped.test)
+
+
+@pytest.mark.parametrize("chip", ["loihi1", "loihi2"])
+def test_the_documentation_shows_where_it_lies_as_the_command_prints_it(
+    chip: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["inspect", "pretrained", "--fit", chip]) == (chip == "loihi1")
+    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    start = next(place for place, line in enumerate(lines) if line.startswith("Loihi "))
+    assert "\n".join(lines[start:]) in (ROOT / "docs" / "mapping.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.real

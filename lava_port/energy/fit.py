@@ -63,17 +63,25 @@ def verdict(found: Fit) -> str:
     return f"{name}: fits: {'; '.join(parts)}" + (f" ({missing} unchecked: never published)" if missing else "")
 
 
-def assumptions(chip: Chip) -> tuple[str, ...]:
-    """Return what the placement on `chip` rests on that nobody published, one sentence each."""
+def assumptions(found: Fit) -> tuple[str, ...]:
+    """Return what the answer rests on that nobody published, one sentence each."""
+    costs = found.chip.costs
     figures = {
-        "bits of an index": chip.costs.index_bits,
-        **{limit: figure for limit in LIMITS if (figure := chip.figure(limit)) is not None},
+        "bits of an index": costs.index_bits,
+        "bits of a weight": costs.weight_bits,
+        **{limit: figure for limit in LIMITS if (figure := found.chip.figure(limit)) is not None},
     }
-    return tuple(
+    result = [
         f"{name}: {figure.value:,} is assumed ({figure.source})"
         for name, figure in figures.items()
         if figure.basis == "assumed"
-    )
+    ]
+    if any(layer.name.endswith(".squeeze") for layer in found.placements["unrolled"].layers):
+        result.append(
+            f"squeeze: where every connection is stored, one synapse is assumed to hold a sum of weights, more than "
+            f"{costs.weight_bits.value} bits"
+        )
+    return tuple(result)
 
 
 def to_json(found: Fit) -> dict[str, Any]:
@@ -83,7 +91,7 @@ def to_json(found: Fit) -> dict[str, Any]:
         "fits": found.fits,
         "verdict": verdict(found),
         "reasons": list(found.reasons),
-        "assumptions": list(assumptions(found.chip)),
+        "assumptions": list(assumptions(found)),
         "limits": {name: None if one is None else dataclasses.asdict(one) for name, one in figures.items()},
         **{sharing: _placement_to_json(one) for sharing, one in found.placements.items()},
     }

@@ -80,9 +80,7 @@ def place(graph: FixedGraph, chip: Chip, *, sharing: Sharing) -> Placement:
     for one in placed:
         first = layers[-1].first_core + layers[-1].cores if layers else 0
         layers.append(_layer(one, placed, options[one.name], tilings, routes[one.name], chip, sharing, first))
-    return Placement(
-        chip, sharing, tuple(layers), (*reasons, *complaint), _unchecked(chip), routes, found.shapes
-    )
+    return Placement(chip, sharing, tuple(layers), (*reasons, *complaint), _unchecked(chip), routes, found.shapes)
 
 
 # --- The search
@@ -262,5 +260,7 @@ def _unchecked(chip: Chip) -> tuple[str, ...]:
     missing = [limit for limit in LIMITS if chip.figure(limit) is None]
     result = [f"{limit}: no number was published for {chip.title}; this limit is not checked" for limit in missing]
     if chip.memory_bytes is not None and chip.memory_holds == "everything":
-        result.append(f"memory: what axons and programmes take of it in {chip.title} was not published; it is not charged")
+        result.append(
+            f"memory: what axons and programmes take of it in {chip.title} was not published; it is not charged"
+        )
     return tuple(result)

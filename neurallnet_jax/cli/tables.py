@@ -157,7 +157,7 @@ def show_fit(found: Fit) -> None:
     out = console()
     for line in dict.fromkeys(line for one in found.placements.values() for line in one.unchecked):
         out.print(line, markup=False)
-    for line in assumptions(found.chip):
+    for line in assumptions(found):
         out.print(line, markup=False)
     out.print(verdict(found), markup=False)
 

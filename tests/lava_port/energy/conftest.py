@@ -176,9 +176,7 @@ def make_chip() -> Callable[..., Chip]:
         figures = {
             name: None if value is None else Figure(value, "assumed", "for a test") for name, value in fields.items()
         }
-        return dataclasses.replace(
-            CHIPS["loihi2"], name="test", title="Test chip", memory_holds=holds, **figures
-        )  # pyright: ignore[reportArgumentType]
+        return dataclasses.replace(CHIPS["loihi2"], name="test", title="Test chip", memory_holds=holds, **figures)  # pyright: ignore[reportArgumentType]
 
     return make
 

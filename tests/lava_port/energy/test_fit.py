@@ -3,10 +3,12 @@
 import dataclasses
 import json
 
+import numpy as np
 import pytest
 
 from lava_port.energy import fit
 from lava_port.energy.chips import CHIPS
+from lava_port.graph import FixedGate
 
 
 def test_a_yes_names_cores_and_chips_of_both_ways_and_what_was_not_checked(chain_graph):
@@ -56,8 +58,16 @@ def test_json_holds_every_layer_limit_and_source(chain_graph, chip):
     assert (data["limits"]["input axons"] is None) == (chip.input_axons is None)
 
 
-def test_what_is_assumed_is_said(make_chip):
-    assert fit.assumptions(CHIPS["loihi1"]) == (
+def test_what_is_assumed_is_said(chain_graph, hand_graph, make_chip):
+    assert fit.assumptions(fit.fit(chain_graph, CHIPS["loihi1"])) == (
         "bits of an index: 10 is assumed (names one of 1,024 neurons; its compressed formats may take less)",
     )
-    assert fit.assumptions(make_chip(compartments=5))[1] == "compartments: 5 is assumed (for a test)"
+    assert fit.assumptions(fit.fit(chain_graph, make_chip(compartments=5)))[1] == (
+        "compartments: 5 is assumed (for a test)"
+    )
+    gates = [
+        dataclasses.replace(node, delay=2, initial=np.full(node.shape, 128)) if isinstance(node, FixedGate) else node
+        for node in hand_graph.nodes
+    ]
+    gated = fit.fit(dataclasses.replace(hand_graph, nodes=tuple(gates)), CHIPS["loihi2"])
+    assert any(line.startswith("squeeze: where every connection is stored") for line in fit.assumptions(gated))

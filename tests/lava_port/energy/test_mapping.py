@@ -1,5 +1,6 @@
 """The search: each limit alone by hand, the least of all cuts by trying them, and that more room never costs cores."""
 
+import dataclasses
 import itertools
 import time
 
@@ -12,6 +13,7 @@ from lava_port.energy.chips import CHIPS, LIMITS
 from lava_port.energy.mapping import place
 from lava_port.energy.partition import edges, loads, route, sum_by_tile
 from lava_port.energy.populations import survey
+from lava_port.graph import FixedGate
 from neurallnet_jax.workflows.convert import open_port
 
 FIELDS = dict(zip(LIMITS, ("compartments", "memory_bytes", "input_axons", "output_axons"), strict=True))
@@ -56,8 +58,8 @@ def test_each_limit_binds_where_it_was_worked_out_by_hand(chain_graph, make_chip
 def test_output_axons_bind_where_they_were_worked_out_by_hand(chain_graph, make_chip):
     """The 48 neurons of lif_2 send to the one core of the read-out, the 32 of lif_1 to the one core of lif_2.
 
-    47 output axons are one too few for lif_2, which is cut into two halves of rows. Now the rows of lif_1 reach 1, 2, 2 and 1
-    halves, all of it 6 x 4 x 2 = 48, and it must be cut as well.
+    47 output axons are one too few for lif_2, which is cut into two halves of rows. Now the rows of lif_1 reach 1, 2, 2
+    and 1 halves, all of it 6 x 4 x 2 = 48, and it must be cut as well.
 
     With lif_2 in 2 x 2 boxes (12 compartments), columns do so too, and each of the four boxes of 2 x 2 x 2 neurons that
     lif_1 is cut into has 3 x 3 x 2 = 18.
@@ -78,6 +80,27 @@ def test_output_axons_bind_where_they_were_worked_out_by_hand(chain_graph, make_
     np.testing.assert_array_equal(boxed.layer("lif_1").outputs.ravel(), [18] * 4)
     assert [one.share for one in boxed.layer("lif_1").usage] == [8 / 12, None, None, 1.0]
     assert place(chain_graph, make_chip(compartments=12, output_axons=17), sharing="shared").cores > boxed.cores
+
+
+def test_a_layer_that_sends_to_two_others_pays_for_both(hand_graph, make_chip):
+    # The 8 neurons of lif_1 send to the core of lif_2 and to that of the squeeze beside it.
+    gates = [
+        dataclasses.replace(node, delay=2, initial=np.full(node.shape, 128)) if isinstance(node, FixedGate) else node
+        for node in hand_graph.nodes
+    ]
+    graph = dataclasses.replace(hand_graph, nodes=tuple(gates))
+    for limit, cores, binding in ((16, 1, None), (15, 2, "output axons")):
+        layer = place(graph, make_chip(output_axons=limit), sharing="shared").layer("lif_1")
+        assert (layer.cores, layer.binding, layer.usage[3].alone) == (cores, binding, cores)
+        assert layer.outputs.sum() == 16
+
+
+def test_the_limit_that_binds_is_not_always_the_fullest(chain_graph, make_chip):
+    # 15 neurons a core ask for 4 cores, 18 bytes for one channel each, 3 cores; both together for 6 halves of a channel.
+    layer = place(chain_graph, make_chip(compartments=15, memory_bytes=18), sharing="shared").layer("lif_2")
+    assert (layer.cores, layer.tile[2], layer.binding) == (6, 1, "compartments")
+    assert [one.alone for one in layer.usage[:2]] == [4, 3]
+    assert [one.share for one in layer.usage[:2]] == [8 / 15, 1.0]
 
 
 def least_by_trying(graph, chip, sharing) -> tuple[int, int] | None:
@@ -178,8 +201,8 @@ def test_a_neuron_that_no_core_can_hold_is_refused_with_what_it_asks_for(chain_g
     assert placement.reasons == (
         "layer 'lif_2': one neuron alone asks for 18 bytes of memory of the 17 and 18 input axons of the 17 that a core of "
         "Test chip has; train with fewer channels or a smaller image",
-        "layer 'readout': one neuron alone asks for 48 input axons of the 17 that a core of Test chip has; train with fewer "
-        "channels or a smaller image",
+        "layer 'readout': one neuron alone asks for 48 input axons of the 17 that a core of Test chip has; train with "
+        "fewer channels or a smaller image",
     )
     assert [layer.name for layer in placement.layers] == ["lif_1"]
 

@@ -1,5 +1,7 @@
 """Tiles, and what a core holds, against listing the connections one by one."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,7 +12,7 @@ from lava_port.energy.chips import CHIPS
 from lava_port.energy.connections import fan_out
 from lava_port.energy.partition import edges, loads
 from lava_port.energy.populations import survey
-from lava_port.graph import find
+from lava_port.graph import FixedGate, find
 
 
 @given(extent=st.integers(1, 300))
@@ -53,7 +55,7 @@ def test_every_core_hears_holds_and_reaches_what_listing_its_connections_finds(s
         synapses = np.zeros_like(found.synapses)
         for at in box.values():
             neurons[at] += 1
-        for (source, target), met in pairs.items():
+        for (_, target), met in pairs.items():
             if target == name:
                 for at in {(before, box[three(after)]) for before, after in met}:
                     inputs[at[1]] += 1
@@ -105,7 +107,10 @@ def test_synapses_of_a_layer_are_its_exact_fan_outs(chain_graph):
         one = next(entry for entry in survey(chain_graph, CHIPS["loihi2"]).populations if entry.name == name)
         node = find(chain_graph, weights)
         total = fan_out(node, find(chain_graph, node.inputs[0]).shape).sum()
-        assert loads(one, tuple(-(-extent // 2) for extent in one.extents), CHIPS["loihi2"], "shared").synapses.sum() == total
+        assert (
+            loads(one, tuple(-(-extent // 2) for extent in one.extents), CHIPS["loihi2"], "shared").synapses.sum()
+            == total
+        )
         assert total == expected
 
 
@@ -133,3 +138,15 @@ def test_a_flat_dense_layer_shares_nothing_and_a_shared_one_its_positions(plain_
     # 3 x 3 x 4 inputs to 2 units, and 3 channels to 2 units, of 8 bits.
     assert loads(flat, (1, 1, 2), chip, "shared").bits.item() == 72 * 8
     assert loads(shared, (1, 1, 2), chip, "shared").bits.item() == 6 * 8
+
+
+def test_a_squeeze_that_stores_every_connection_pays_for_the_width_of_its_sums(hand_graph, make_chip):
+    """conv_1 has stride 2: a squeeze hears 16 pixels, sums of up to 4 weights take 2 bits more: 8 + 2 + 13 each."""
+    gates = [
+        dataclasses.replace(node, delay=2, initial=np.full(node.shape, 128)) if isinstance(node, FixedGate) else node
+        for node in hand_graph.nodes
+    ]
+    chip = make_chip()
+    squeeze = survey(dataclasses.replace(hand_graph, nodes=tuple(gates)), chip).populations[0]
+    assert loads(squeeze, (1, 1, 1), chip, "unrolled").bits.ravel().tolist() == [16 * 23] * 2
+    assert loads(squeeze, (1, 1, 1), chip, "shared").bits.ravel().tolist() == [9 * 8] * 2

@@ -82,7 +82,9 @@ def test_spikes_of_what_is_not_placed_come_from_outside(chain_graph):
 
 def test_unknown_names_and_wrong_shapes_are_refused(chain_graph):
     placement = place(chain_graph, CHIPS["loihi2"], sharing="shared")
-    with pytest.raises(GraphError, match="nothing called 'lif_9' sends anything; there are input, lif_1, lif_2, readout"):
+    with pytest.raises(
+        GraphError, match="nothing called 'lif_9' sends anything; there are input, lif_1, lif_2, readout"
+    ):
         destinations(placement, "lif_9")
     with pytest.raises(GraphError, match="no layer 'input' was placed; there are lif_1, lif_2, readout"):
         core_of(placement, "input")

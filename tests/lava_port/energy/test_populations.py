@@ -63,7 +63,9 @@ def test_a_longer_delay_keeps_a_gate_for_every_step_more(hand_graph):
 @pytest.mark.parametrize("delay", [0, 1])
 def test_a_gate_that_no_core_could_compute_in_time_is_refused_on_every_chip(hand_graph, chip, delay):
     found = survey(with_delay(hand_graph, delay), chip)
-    text = f"layers 'gate_1', 'gate_2': a gate with delay {delay} is simulation only, since no core sees a whole channel"
+    text = (
+        f"layers 'gate_1', 'gate_2': a gate with delay {delay} is simulation only, since no core sees a whole channel"
+    )
     assert any(reason.startswith(text) for reason in found.reasons)
     assert not any("gate" in one.name for one in found.populations)
     lif_2 = next(one for one in found.populations if one.name == "lif_2")
@@ -101,9 +103,7 @@ def test_an_unknown_node_is_refused_by_name(chain_graph):
         inputs: tuple[str, ...] = ()
         shape: tuple[int, ...] = (2,)
 
-    graph = dataclasses.replace(
-        chain_graph, nodes=(*chain_graph.nodes[:-1], FixedWish("wish"), chain_graph.nodes[-1])
-    )
+    graph = dataclasses.replace(chain_graph, nodes=(*chain_graph.nodes[:-1], FixedWish("wish"), chain_graph.nodes[-1]))
     with pytest.raises(TypeError, match=r"node 'wish': no placement for FixedWish; add one with @_populate.register"):
         survey(graph, CHIPS["loihi2"])
 
