@@ -2,13 +2,18 @@
 
 import importlib.util
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from lava_port.energy import mapping
+from lava_port.energy.chips import CHIPS, Chip, Figure
+from lava_port.energy.partition import Sharing
 from neurallnet_jax import checkpoint, config
 from neurallnet_jax.checkpoint import Checkpoint
+from neurallnet_jax.cli import main as cli
 from neurallnet_jax.evaluation import evaluate, selection
 from neurallnet_jax.images import folder, splits
 from neurallnet_jax.images.folder import Dataset
@@ -58,6 +63,36 @@ def test_it_has_seen_nothing_but_the_images_of_the_manifest(shipped: Checkpoint)
     assert set(shipped.seen) <= known
     assert set(shipped.test) <= known
     assert not set(shipped.seen) & set(shipped.test)
+
+
+@pytest.mark.parametrize("chip", ["loihi1", "loihi2"])
+def test_the_documentation_shows_where_it_lies_as_the_command_prints_it(
+    chip: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["inspect", "pretrained", "--fit", chip]) == (chip == "loihi1")
+    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    start = next(place for place, line in enumerate(lines) if line.startswith("Loihi "))
+    assert "\n".join(lines[start:]) in (ROOT / "docs" / "mapping.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_the_documentation_says_what_its_placement_hangs_on(shipped: Checkpoint) -> None:
+    fixed, chip = convert(shipped).fixed, CHIPS["loihi2"]
+    text = (ROOT / "docs" / "mapping.md").read_text(encoding="utf-8")
+
+    def cores(sharing: Sharing, changed: Chip) -> int:
+        placement = mapping.place(fixed, changed, sharing=sharing)
+        assert placement.fits
+        return placement.cores
+
+    axons = Figure(4096, "assumed", "as on Loihi 1")
+    assert f"kernels stored once take {cores('shared', replace(chip, output_axons=axons))} cores" in text
+    small = replace(chip, compartments=Figure(1024, "assumed", "as on Loihi 1"))
+    assert f"they take {cores('shared', small)} cores" in text
+    bare = replace(chip, costs=replace(chip.costs, index_bits=Figure(0, "assumed", "no index")))
+    assert f"leave {cores('unrolled', bare)} of the {cores('unrolled', chip)} cores" in text.replace("\n", " ")
+    few = mapping.place(fixed, replace(chip, input_axons=axons), sharing="shared")
+    assert [reason.split("'")[1] for reason in few.reasons] == [f"gate_{place}.squeeze" for place in range(1, 6)]
 
 
 @pytest.mark.real

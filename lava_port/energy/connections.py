@@ -4,13 +4,32 @@ Knows neither spikes nor energy; borders, stride, padding and groups are all it 
 """
 
 import math
+from dataclasses import dataclass
 from functools import singledispatch
 
 import numpy as np
 
 from lava_port.graph import FixedConv, FixedDense, GraphError, Shape
 
-__all__ = ["fan_out"]
+__all__ = ["Reach", "fan_out", "reach"]
+
+
+@dataclass(frozen=True, eq=False)
+class Reach:
+    """Which inputs meet which outputs: `rows[y, oy] * columns[x, ox] * channels[c, oc]` weights lie between (y, x, c) and
+    (oy, ox, oc); a vector counts as one position.
+
+    Attributes:
+        rows: int64 (height, output height).
+        columns: int64 (width, output width).
+        channels: int64 (channels, output channels).
+        taps: Weights that the layer holds for one pair of input and output channel, whatever the number of positions.
+    """
+
+    rows: np.ndarray
+    columns: np.ndarray
+    channels: np.ndarray
+    taps: int
 
 
 @singledispatch
@@ -40,6 +59,64 @@ def fan_out(node: object, shape: Shape, *, nonzero: bool = False) -> np.ndarray:
 
 @fan_out.register
 def _(node: FixedConv, shape: Shape, *, nonzero: bool = False) -> np.ndarray:
+    rows, columns = _conv_axes(node, shape)
+    outputs, inputs, height, width = node.weight.shape
+    by_group = node.weight.reshape(node.groups, outputs // node.groups, inputs, height, width)
+    met = (by_group != 0) if nonzero else np.ones_like(by_group, dtype=bool)
+    per_channel = met.sum(axis=1, dtype=np.int64).reshape(node.groups * inputs, height, width)
+    return np.einsum("yk,xl,ckl->yxc", rows, columns, per_channel)
+
+
+@fan_out.register
+def _(node: FixedDense, shape: Shape, *, nonzero: bool = False) -> np.ndarray:
+    _check_dense(node, shape)
+    outputs, inputs = node.weight.shape
+    per_input = np.count_nonzero(node.weight, axis=0) if nonzero else np.full(inputs, outputs)
+    per_input = per_input.astype(np.int64)
+    return np.broadcast_to(per_input, shape).copy() if node.shared else per_input.reshape(shape)
+
+
+@singledispatch
+def reach(node: object, shape: Shape) -> Reach:
+    """Return which inputs of `node` meet which of its outputs; zero weights count as connections.
+
+    Args:
+        node: A layer with weights.
+        shape: Shape of its input, (height, width, channels) or (units,).
+
+    Raises:
+        GraphError: The node's weights or output do not fit `shape`.
+        TypeError: No rule knows the node.
+    """
+    raise TypeError(
+        f"node {getattr(node, 'name', '?')!r}: no reach for {type(node).__name__}; "
+        "add one with @reach.register in lava_port/energy/connections.py"
+    )
+
+
+@reach.register
+def _(node: FixedConv, shape: Shape) -> Reach:
+    rows, columns = (
+        _by_output(reached, stride, padding[0], extent)
+        for reached, stride, padding, extent in zip(
+            _conv_axes(node, shape), node.stride, node.padding, node.shape, strict=False
+        )
+    )
+    group = np.ones((node.weight.shape[1], len(node.weight) // node.groups), np.int64)
+    channels = np.kron(np.eye(node.groups, dtype=np.int64), group)
+    return Reach(rows, columns, channels, taps=math.prod(node.weight.shape[2:]))
+
+
+@reach.register
+def _(node: FixedDense, shape: Shape) -> Reach:
+    _check_dense(node, shape)
+    height, width = shape[:2] if len(shape) == 3 else (1, 1)
+    ones = [np.ones(size, np.int64) for size in ((height, 1), (width, 1), (shape[-1], len(node.weight)))]
+    return Reach(*ones, taps=1 if node.shared else height * width)
+
+
+def _conv_axes(node: FixedConv, shape: Shape) -> tuple[np.ndarray, np.ndarray]:
+    """Return whether each row, and each column, reaches an output through each place of the kernel."""
     outputs, inputs, height, width = node.weight.shape
     if len(shape) != 3 or shape[2] != inputs * node.groups or outputs % node.groups:
         raise GraphError(
@@ -52,14 +129,10 @@ def _(node: FixedConv, shape: Shape, *, nonzero: bool = False) -> np.ndarray:
             f"node {node.name!r}: its shape is {node.shape}, but its kernel makes {(out_height, out_width, outputs)} "
             f"of the {shape} that comes in"
         )
-    by_group = node.weight.reshape(node.groups, outputs // node.groups, inputs, height, width)
-    met = (by_group != 0) if nonzero else np.ones_like(by_group, dtype=bool)
-    per_channel = met.sum(axis=1, dtype=np.int64).reshape(node.groups * inputs, height, width)
-    return np.einsum("yk,xl,ckl->yxc", rows, columns, per_channel)
+    return rows, columns
 
 
-@fan_out.register
-def _(node: FixedDense, shape: Shape, *, nonzero: bool = False) -> np.ndarray:
+def _check_dense(node: FixedDense, shape: Shape) -> None:
     outputs, inputs = node.weight.shape
     expected = shape[-1] if node.shared else math.prod(shape)
     if inputs != expected or node.shape != (outputs,):
@@ -67,9 +140,14 @@ def _(node: FixedDense, shape: Shape, *, nonzero: bool = False) -> np.ndarray:
         raise GraphError(
             f"node {node.name!r}: {kind} {node.weight.shape} does not take an input {shape} to {node.shape}"
         )
-    per_input = np.count_nonzero(node.weight, axis=0) if nonzero else np.full(inputs, outputs)
-    per_input = per_input.astype(np.int64)
-    return np.broadcast_to(per_input, shape).copy() if node.shared else per_input.reshape(shape)
+
+
+def _by_output(reached: np.ndarray, stride: int, before: int, outputs: int) -> np.ndarray:
+    """Return the table of positions and outputs from that of positions and places of the kernel."""
+    table = np.zeros((len(reached), outputs), np.int64)
+    position, place = np.nonzero(reached)
+    table[position, (position + before - place) // stride] = 1
+    return table
 
 
 def _reach(extent: int, kernel: int, stride: int, padding: tuple[int, int]) -> tuple[np.ndarray, int]:

@@ -26,6 +26,7 @@ def run(args: argparse.Namespace) -> int:
 
     from lava_port import graph as graphs
     from lava_port import port as ports
+    from lava_port.energy import chips, fit
     from neurallnet_jax import checkpoint as checkpoints
     from neurallnet_jax.cli import output, tables
     from neurallnet_jax.workflows.convert import convert
@@ -45,6 +46,9 @@ def run(args: argparse.Namespace) -> int:
         if isinstance(node, graphs.FixedGate):
             out.print(f"{node.name}: {_delay(node.delay)}", markup=False)
     out.print(f"wrote {args.out}: integer network {integers:,} bytes, in all {size:,} bytes", markup=False)
+    found = [fit.fit(port.fixed, chip) for chip in chips.select()]
+    for one in found:
+        out.print(fit.verdict(one), markup=False)
     output.write_json(
         args.json,
         {
@@ -56,6 +60,7 @@ def run(args: argparse.Namespace) -> int:
             "steps": port.fixed.steps,
             "total_steps": graphs.total_steps(port.fixed),
             "seen": len(port.seen),
+            "fit": {one.chip.name: {"fits": one.fits, "verdict": fit.verdict(one)} for one in found},
         },
     )
     return 0

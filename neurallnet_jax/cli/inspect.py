@@ -1,4 +1,8 @@
-"""Show the layers, shapes, parameters and bytes of a RUN, or the integer layers and ranges of a PORT, and its origin."""
+"""Show the layers, shapes, parameters and bytes of a RUN, or the integer layers and ranges of a PORT, and its origin.
+
+Of a PORT also whether it fits a chip: cores per layer, the limit that decides, and why not. With --fit the exit code is 1
+where it does not.
+"""
 
 import argparse
 from pathlib import Path
@@ -13,18 +17,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "name", nargs="?", default="pretrained", metavar="RUN|PORT", help="what to look at (default: pretrained)"
     )
+    parser.add_argument(
+        "--fit",
+        metavar="CHIP",
+        help="answer whether the PORT fits this chip: loihi1, loihi2 (default: show both); `pretrained` is its port then",
+    )
     add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Look and print."""
     from lava_port import port as ports
-
-    result = _port(args.name) if ports.is_port(Path(args.name)) else _run(args.name)
     from neurallnet_jax.cli import output
 
+    if args.fit is None and not ports.is_port(Path(args.name)):
+        output.write_json(args.json, _run(args.name))
+        return 0
+    result, fits = _port(args.name, args.fit)
     output.write_json(args.json, result)
-    return 0
+    return 0 if fits or args.fit is None else 1
 
 
 def _run(name: str) -> dict[str, object]:
@@ -67,15 +78,18 @@ def _run(name: str) -> dict[str, object]:
     }
 
 
-def _port(name: str) -> dict[str, object]:
+def _port(name: str, chip: str | None) -> tuple[dict[str, object], bool]:
+    """Print a PORT and where it lies on a chip, or on all; return the result and whether it fits all of them."""
     import dataclasses
     import math
 
     from lava_port import graph as graphs
-    from lava_port import port as ports
+    from lava_port.energy import chips, fit
     from neurallnet_jax.cli import output, tables
+    from neurallnet_jax.workflows.convert import open_port
 
-    port = ports.load(Path(name))
+    chosen = chips.select(None if chip is None else [chip])
+    port = open_port(name)
     windows = graphs.windows(port.fixed)
     rows = [
         {
@@ -105,7 +119,10 @@ def _port(name: str) -> dict[str, object]:
     out = output.console()
     out.print(f"classes: {', '.join(port.classes)}", markup=False)
     out.print(f"checkpoint: {port.provenance.get('checkpoint')}", markup=False)
-    return {
+    found = [fit.fit(port.fixed, one) for one in chosen]
+    for one in found:
+        tables.show_fit(one)
+    result = {
         "kind": "port",
         "layers": rows,
         "rounding": [dataclasses.asdict(entry) for entry in port.rounding],
@@ -115,4 +132,6 @@ def _port(name: str) -> dict[str, object]:
         "seen": len(port.seen),
         "test": len(port.test),
         "provenance": dict(port.provenance),
+        "fit": {one.chip.name: fit.to_json(one) for one in found},
     }
+    return result, all(one.fits for one in found)

@@ -4,14 +4,25 @@ import math
 from collections.abc import Sequence
 
 from lava_port.energy.activity import Activity
+from lava_port.energy.chips import LIMITS
 from lava_port.energy.estimate import EnergyReport, Estimate
+from lava_port.energy.fit import STORED, Fit, assumptions, verdict
+from lava_port.energy.placement import Placement, Usage
 from lava_port.energy.report import layer_rows
 from lava_port.quantise import LayerRounding
 from neurallnet_jax.cli.output import console, show_table
 from neurallnet_jax.evaluation.evaluate import Evaluation, Prediction
 from neurallnet_jax.workflows.simulate import Parity
 
-__all__ = ["show_activity", "show_energy", "show_parity", "show_predictions", "show_rounding", "show_scores"]
+__all__ = [
+    "show_activity",
+    "show_energy",
+    "show_fit",
+    "show_parity",
+    "show_predictions",
+    "show_rounding",
+    "show_scores",
+]
 
 
 def show_scores(evaluation: Evaluation, *, title: str) -> None:
@@ -137,6 +148,51 @@ def show_energy(found: EnergyReport) -> None:
         rows,
         caption="; ".join(notes),
     )
+
+
+def show_fit(found: Fit) -> None:
+    """Print where every layer lies on a chip, stored either way, and whether it fits."""
+    for placement in found.placements.values():
+        _show_placement(placement)
+    out = console()
+    for line in dict.fromkeys(line for one in found.placements.values() for line in one.unchecked):
+        out.print(line, markup=False)
+    for line in assumptions(found):
+        out.print(line, markup=False)
+    out.print(verdict(found), markup=False)
+
+
+def _show_placement(placement: Placement) -> None:
+    """Print one row per layer: its tiles, its cores, and how full the fullest of them is."""
+    checked = {limit: placement.chip.figure(limit) is not None for limit in LIMITS}
+    rows: list[list[object]] = [
+        [
+            layer.name,
+            math.prod(layer.shape),
+            " x ".join(map(str, layer.tile)),
+            layer.cores,
+            *(_used(one) for one in layer.usage),
+            layer.binding or "-",
+        ]
+        for layer in placement.layers
+    ]
+    neurons = sum(math.prod(layer.shape) for layer in placement.layers)
+    rows.append(["in all", neurons, "", placement.cores, *("" for _ in LIMITS), ""])
+    show_table(
+        f"{placement.chip.title}, {STORED[placement.sharing]}: {placement.cores:,} cores"
+        + ("" if placement.fits else ", NOT the whole network"),
+        [
+            "layer", "neurons", "tile", "cores",
+            *(limit if checked[limit] else f"{limit} (unchecked)" for limit in LIMITS), "bound by",
+        ],
+        rows,
+        caption="tile: rows x columns x channels; limits: the fullest core; bound by: the limit that alone asks for the "
+        "most cores; memory in bytes",
+    )  # fmt: skip
+
+
+def _used(usage: Usage) -> str:
+    return f"{usage.used:,}" if usage.share is None else f"{usage.used:,} ({100 * usage.share:.0f} %)"
 
 
 def show_predictions(predictions: Sequence[Prediction]) -> None:

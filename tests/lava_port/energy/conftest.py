@@ -1,10 +1,12 @@
 """Networks and traces small enough to count by hand, shared by the tests of energy."""
 
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 
+from lava_port.energy.chips import CHIPS, Chip, Figure
 from lava_port.graph import (
     FixedConv,
     FixedDense,
@@ -137,3 +139,86 @@ def hand_trace(hand_graph: FixedGraph, make_trace: Callable[..., Trace]) -> Trac
     second[1, 0, 0, 0, :2] = 1
     second[0, 1, 0, 0, 2] = 1
     return make_trace(hand_graph, 2, spikes={"lif_1": first, "lif_2": second})
+
+
+@pytest.fixture(scope="session")
+def chain_graph() -> FixedGraph:
+    """A 4 x 4 grey image -> lif_1 (4, 4, 2) by a 1 x 1 kernel -> lif_2 (4, 4, 3) by a 3 x 3 kernel, padding 1 -> 2 classes.
+
+    conv_2: rows 0 .. 3 meet 2, 3, 3, 2 rows, so that a pair of channels has 10 x 10 = 100 weights: 600 in all.
+    """
+    pad = ((1, 1), (1, 1))
+    return FixedGraph(
+        nodes=(
+            FixedInput("input", (4, 4, 1), (128,)),
+            FixedConv("conv_1", ("input",), (4, 4, 2), np.full((2, 1, 1, 1), 2, np.int16)),
+            FixedHold("hold", ("conv_1",), (4, 4, 2), 0),
+            _lif("lif_1", ("hold",), (4, 4, 2)),
+            FixedConv("conv_2", ("lif_1",), (4, 4, 3), np.full((3, 2, 3, 3), 2, np.int16), (1, 1), pad),
+            _lif("lif_2", ("conv_2",), (4, 4, 3)),
+            FixedDense("dense_1", ("lif_2",), (2,), np.full((2, 3), 2, np.int16), shared=True),
+            FixedReadout("readout", ("dense_1",), (2,), np.zeros(2, np.int64), 0.5),
+        ),
+        steps=2,
+        classes=("a", "b"),
+    )
+
+
+LIMIT_FIELDS = ("compartments", "memory_bytes", "input_axons", "output_axons")
+
+
+@pytest.fixture(scope="session")
+def make_chip() -> Callable[..., Chip]:
+    """A function that makes a chip able to run everything, with the given limits; a limit not given is not checked."""
+
+    def make(*, holds: str = "synapses", **limits: int | None) -> Chip:
+        fields = dict.fromkeys(LIMIT_FIELDS) | limits
+        figures = {
+            name: None if value is None else Figure(value, "assumed", "for a test") for name, value in fields.items()
+        }
+        return dataclasses.replace(CHIPS["loihi2"], name="test", title="Test chip", memory_holds=holds, **figures)  # pyright: ignore[reportArgumentType]
+
+    return make
+
+
+def _walked_conv(node: FixedConv, shape: tuple[int, ...]) -> set[tuple[tuple[int, ...], tuple[int, ...]]]:
+    found = set()
+    per_group, inputs = len(node.weight) // node.groups, node.weight.shape[1]
+    for out_y, out_x, out in np.ndindex(node.shape):
+        for channel, ky, kx in np.ndindex(node.weight.shape[1:]):
+            y = out_y * node.stride[0] + ky - node.padding[0][0]
+            x = out_x * node.stride[1] + kx - node.padding[1][0]
+            if 0 <= y < shape[0] and 0 <= x < shape[1]:
+                found.add(((y, x, (out // per_group) * inputs + channel), (out_y, out_x, out)))
+    return found
+
+
+@pytest.fixture(scope="session")
+def walk() -> Callable[[FixedGraph], dict[tuple[str, str], set[tuple[tuple[int, ...], tuple[int, ...]]]]]:
+    """A function that lists all pairs of connected neurons, by sender and receiver, as layers and gates are defined."""
+
+    def pairs(graph: FixedGraph) -> dict[tuple[str, str], set[tuple[tuple[int, ...], tuple[int, ...]]]]:
+        nodes = {node.name: node for node in graph.nodes}
+        found = {}
+        for node in graph.nodes:
+            if not isinstance(node, FixedLif | FixedReadout):
+                continue
+            weights = nodes[node.inputs[0]]
+            while isinstance(weights, FixedHold):
+                weights = nodes[weights.inputs[0]]
+            source = nodes[weights.inputs[0]]
+            if isinstance(weights, FixedConv):
+                met = _walked_conv(weights, source.shape)
+            else:
+                met = {(one, other) for one in np.ndindex(source.shape) for other in np.ndindex(node.shape)}
+            found[source.name, node.name] = met
+            gate = nodes[node.inputs[-1]]
+            if isinstance(gate, FixedGate) and gate.delay >= 2:
+                squeeze, excite = f"{gate.name}.squeeze", f"{gate.name}.excite"
+                hidden, channels = gate.reduce.shape
+                found[source.name, squeeze] = {(one, other[-1:]) for one, other in met}
+                found[squeeze, excite] = {((c,), (h,)) for c in range(channels) for h in range(hidden)}
+                found[excite, node.name] = {((h,), other) for h in range(hidden) for other in np.ndindex(node.shape)}
+        return found
+
+    return pairs

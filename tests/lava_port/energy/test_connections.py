@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lava_port.energy.connections import fan_out
+from lava_port.energy.connections import fan_out, reach
 from lava_port.graph import FixedConv, FixedDense, FixedReadout, GraphError
 
 
@@ -30,6 +30,24 @@ def fan_out_by_walking(node: FixedConv, shape) -> tuple[np.ndarray, np.ndarray]:
                 stored[source] += 1
                 nonzero[source] += node.weight[out, channel, ky, kx] != 0
     return stored, nonzero
+
+
+def between_by_walking(node: FixedConv, shape) -> np.ndarray:
+    """Walk in the same way and count the weights between every input and every output."""
+    result = np.zeros((*shape, *node.shape), np.int64)
+    per_group, inputs = len(node.weight) // node.groups, node.weight.shape[1]
+    for out_y, out_x, out in np.ndindex(node.shape):
+        for channel, ky, kx in np.ndindex(node.weight.shape[1:]):
+            y = out_y * node.stride[0] + ky - node.padding[0][0]
+            x = out_x * node.stride[1] + kx - node.padding[1][0]
+            if 0 <= y < shape[0] and 0 <= x < shape[1]:
+                result[y, x, (out // per_group) * inputs + channel, out_y, out_x, out] += 1
+    return result
+
+
+def between(node: object, shape) -> np.ndarray:
+    found = reach(node, shape)
+    return np.einsum("ya,xb,cd->yxcabd", found.rows, found.columns, found.channels)
 
 
 GEOMETRIES = [
@@ -84,6 +102,8 @@ def test_random_convolutions_have_the_fan_out_that_walking_finds(data):
     stored, nonzero = fan_out_by_walking(node, shape)
     np.testing.assert_array_equal(fan_out(node, shape), stored)
     np.testing.assert_array_equal(fan_out(node, shape, nonzero=True), nonzero)
+    np.testing.assert_array_equal(between(node, shape).sum(axis=(3, 4, 5)), stored)
+    np.testing.assert_array_equal(between(node, shape), between_by_walking(node, shape))
 
 
 def test_a_stride_of_two_reaches_each_row_as_worked_out_by_hand():
@@ -132,3 +152,21 @@ def test_a_node_without_weights_has_no_fan_out():
     readout = FixedReadout("readout", ("dense_1",), (2,), np.zeros(2, np.int64), 1.0)
     with pytest.raises(TypeError, match=r"'readout': no fan-out for FixedReadout; add one with @fan_out.register"):
         fan_out(readout, (2,))
+
+
+def test_every_input_of_a_dense_layer_reaches_every_unit_and_shared_weights_are_held_once():
+    flat = FixedDense("dense_1", ("lif_1",), (2,), np.zeros((2, 12), np.int16))
+    shared = FixedDense("dense_2", ("lif_1",), (2,), np.zeros((2, 3), np.int16), shared=True)
+    for node in (flat, shared):
+        np.testing.assert_array_equal(between(node, (2, 2, 3)), np.ones((2, 2, 3, 1, 1, 2)))
+    assert (reach(flat, (2, 2, 3)).taps, reach(shared, (2, 2, 3)).taps) == (4, 1)
+    vector = reach(FixedDense("dense_3", ("lif_1",), (2,), np.zeros((2, 5), np.int16)), (5,))
+    assert (vector.rows.shape, vector.columns.shape, vector.channels.shape) == ((1, 1), (1, 1), (5, 2))
+
+
+def test_a_reach_that_does_not_fit_is_refused_by_name():
+    node = conv_node((4, 4, 2), np.ones((2, 2, 3, 3), np.int16), (1, 1), ((1, 1), (1, 1)), 1)
+    with pytest.raises(GraphError, match=r"'conv_1': its shape is \(4, 4, 2\), but its kernel makes \(5, 4, 2\)"):
+        reach(node, (5, 4, 2))
+    with pytest.raises(TypeError, match=r"'readout': no reach for FixedReadout; add one with @reach.register"):
+        reach(FixedReadout("readout", ("dense_1",), (2,), np.zeros(2, np.int64), 1.0), (2,))

@@ -559,6 +559,46 @@ def test_inspect_shows_a_run_and_a_port_even_in_a_folder_that_looks_like_markup(
     assert "q[/port]" in made.out.replace("\n", "")
 
 
+def test_inspect_says_whether_a_port_fits_and_the_exit_code_answers_for_the_chip_asked_for(
+    neurallnet: Callable[..., Answer], port: Path
+) -> None:
+    both = neurallnet("inspect", port)
+    assert both.code == 0
+    assert set(both.json["fit"]) == {"loihi1", "loihi2"}
+    for name, code in (("loihi1", 1), ("loihi2", 0)):
+        answer = neurallnet("inspect", port, "--fit", name)
+        assert answer.code == code
+        assert answer.json["kind"] == "port"
+        assert set(answer.json["fit"]) == {name}
+        found = answer.json["fit"][name]
+        assert found == both.json["fit"][name]
+        assert found["fits"] == (code == 0)
+        assert found["verdict"] in answer.out
+        for stored in ("shared", "unrolled"):
+            assert found[stored]["cores"] == sum(layer["cores"] for layer in found[stored]["layers"]) > 0
+    assert "layer 'conv_1': the analogue image needs graded spikes" in both.out
+    assert "input axons: no number was published for Loihi 2" in both.out
+
+
+def test_a_fit_is_asked_of_a_port_and_pretrained_stands_for_its_own(
+    neurallnet: Callable[..., Answer], trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused(neurallnet("inspect", trained, "--fit", "loihi2"), "is a RUN, not a PORT", "convert-to-lava")
+    monkeypatch.setattr(checkpoint, "_SHIPPED", trained)
+    assert neurallnet("inspect").json["kind"] == "run"
+    answer = neurallnet("inspect", "--fit", "loihi2")
+    assert (answer.code, answer.json["kind"], answer.json["fit"]["loihi2"]["fits"]) == (0, "port", True)
+
+
+def test_conversion_ends_with_one_line_per_chip(
+    neurallnet: Callable[..., Answer], trained: Path, tmp_path: Path
+) -> None:
+    answer = neurallnet("convert-to-lava", trained, "--out", tmp_path / "port")
+    assert answer.code == 0
+    assert {name: found["fits"] for name, found in answer.json["fit"].items()} == {"loihi1": False, "loihi2": True}
+    assert answer.out.splitlines()[-2:] == [found["verdict"] for found in answer.json["fit"].values()]
+
+
 @pytest.mark.parametrize("file", ["port.json", "fixed.safetensors", "float.safetensors"])
 def test_a_damaged_port_is_refused_with_the_file_named(
     neurallnet: Callable[..., Answer], smears: Path, port: Path, tmp_path: Path, file: str

@@ -87,6 +87,8 @@ BAD_INPUT = [
     (["evaluate", "nowhere", "--data", "."], "no RUN"),
     (["predict", "nowhere.jpg", "--on-bad-image", "fail"], "nowhere.jpg"),
     (["inspect", "nowhere"], "no RUN"),
+    (["inspect", "nowhere", "--fit", "loihi2"], "nowhere is no folder; a PORT is what convert-to-lava writes"),
+    (["inspect", "--fit", "loihi9"], "no chip 'loihi9'; there are loihi1, loihi2"),
     (["convert-to-lava", "nowhere", "--out", "port"], "no RUN"),
     (["simulate", "nowhere", "--data", "."], "nowhere"),
     (["parity", "nowhere", "--data", "."], "nowhere"),
