@@ -43,7 +43,7 @@ def main() -> None:
     for size, ins, outs in GEOMETRIES:
         for stride in STRIDES:
             weight = 2 * rng.integers(-128, 128, (outs, 3, 3, ins))
-            conv = Conv(weight=weight, input_shape=(size, size, ins), stride=(stride,) * 2, padding=(1, 1))
+            conv = Conv(weight=weight, input_shape=(size, size, ins), stride=(stride, stride), padding=(1, 1))
             spikes = (rng.random((size, size, ins)) < RATE).astype(np.int32)
             models = [loaded(kind, conv, spikes) for kind in (PyConvModelStock, PyConvModelExact)]
             times: list[list[float]] = [[], []]
