@@ -24,12 +24,12 @@ from safetensors import numpy as safetensors
 
 from lava_port.graph import FixedGraph, FixedNode, Graph, GraphError, Node
 from lava_port.scales import LayerRounding
-from neurallnet_jax import spec
 from neurallnet_jax.checkpoint import pack_hashes, unpack_hashes
 
 __all__ = ["FIXED_NAME", "FORMAT_VERSION", "Port", "is_port", "load", "save"]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""Version 1 also held the spec of the network it came from, which nothing needs; it is read as before."""
 _STRUCTURE, FIXED_NAME, _FLOAT = "port.json", "fixed.safetensors", "float.safetensors"
 _NODES = {kind.__name__: kind for kind in (*get_args(Node), *get_args(FixedNode))}
 _HASHES = ("seen", "test")
@@ -43,7 +43,6 @@ class Port:
     """A converted network.
 
     Attributes:
-        network: The model it was trained as.
         graph: Its float graph, nothing folded.
         fixed: The integer network that hardware runs.
         rounding: What rounding cost, per layer.
@@ -52,7 +51,6 @@ class Port:
         provenance: Where it came from, plain JSON data; holds the checkpoint's digest.
     """
 
-    network: spec.Network
     graph: Graph
     fixed: FixedGraph
     rounding: tuple[LayerRounding, ...]
@@ -68,7 +66,8 @@ class Port:
     @property
     def image_size(self) -> tuple[int, int]:
         """Height and width of the images it reads, pixels."""
-        return self.network.image_size
+        height, width, _ = self.graph.nodes[0].shape
+        return height, width
 
 
 def is_port(folder: Path) -> bool:
@@ -148,7 +147,6 @@ def _write(port: Port, folder: Path) -> None:
         "image_size": list(port.image_size),
         "offset": _plain(getattr(first, "offset", None)),
         "scale": getattr(first, "scale", None),
-        "network": spec.network_to_json(port.network),
         "rounding": [dataclasses.asdict(layer) for layer in port.rounding],
         "provenance": dict(port.provenance),
         "graph": _graph_to_json(port.graph, floats),
@@ -182,7 +180,6 @@ def _from_json(data: Mapping[str, Any], fixed: Arrays, floats: Arrays) -> Port:
     if not isinstance(data["provenance"], dict):
         raise TypeError("its provenance is no mapping")
     return Port(
-        network=spec.network_from_json(data["network"]),
         graph=Graph(*_graph_from_json(data["graph"], floats)),
         fixed=FixedGraph(*_graph_from_json(data["fixed"], fixed)),
         rounding=tuple(LayerRounding(**entry) for entry in data["rounding"]),

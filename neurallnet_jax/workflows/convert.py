@@ -26,7 +26,6 @@ def convert(saved: Checkpoint) -> Port:
     )
     fixed, rounding = quantise.quantise(passes.fold(graph))
     return Port(
-        network=saved.spec,
         graph=graph,
         fixed=fixed,
         rounding=rounding,
