@@ -128,7 +128,9 @@ def _frozen_gate(graph: Graph, gate: GateNode, gates: Mapping[str, np.ndarray]) 
         if not isinstance(node, LifNode) or node.inputs != (gate.inputs[0], gate.name):
             raise GraphError(f"node {gate.name!r}: gates {node.name!r}, which are no neurons of the current it hears")
     if gate.name not in gates:
-        raise GraphError(f"node {gate.name!r}: no values to freeze it at; there are some for {', '.join(gates) or 'none'}")
+        raise GraphError(
+            f"node {gate.name!r}: no values to freeze it at; there are some for {', '.join(gates) or 'none'}"
+        )
     values = np.asarray(gates[gate.name], np.float64)
     if values.shape != gate.shape:
         raise GraphError(f"node {gate.name!r}: frozen at values of shape {values.shape}, expected {gate.shape}")

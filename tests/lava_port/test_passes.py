@@ -142,7 +142,9 @@ def test_a_gate_of_a_half_halves_current_and_bias(networks, lowered):
     whole = lowered(networks["gated"], 0)
     kinds = {node.name: node.shape for node in whole.nodes if isinstance(node, graph.GateNode)}
     full, half = (
-        graph.find(passes.fold(passes.freeze_gates(whole, {name: np.full(n, x) for name, n in kinds.items()})), "conv_1")
+        graph.find(
+            passes.fold(passes.freeze_gates(whole, {name: np.full(n, x) for name, n in kinds.items()})), "conv_1"
+        )
         for x in (1.0, 0.5)
     )
     np.testing.assert_allclose(half.kernel, full.kernel / 2)
@@ -154,8 +156,14 @@ def test_a_gate_of_a_half_halves_current_and_bias(networks, lowered):
     [
         (lambda gates: gates.pop("gate_2"), r"node 'gate_2': no values to freeze it at; there are some for gate_1"),
         (lambda gates: gates.update(gate_3=np.ones(3)), r"no gate 'gate_3' to freeze; there are gate_1, gate_2"),
-        (lambda gates: gates.update(gate_1=np.ones(3)), r"node 'gate_1': frozen at values of shape \(3,\), expected \(6,\)"),
-        (lambda gates: gates.update(gate_1=np.full(6, 1.25)), r"node 'gate_1': frozen at 1.25; a gate lies in \[0, 1\]"),
+        (
+            lambda gates: gates.update(gate_1=np.ones(3)),
+            r"node 'gate_1': frozen at values of shape \(3,\), expected \(6,\)",
+        ),
+        (
+            lambda gates: gates.update(gate_1=np.full(6, 1.25)),
+            r"node 'gate_1': frozen at 1.25; a gate lies in \[0, 1\]",
+        ),
         (lambda gates: gates.update(gate_1=np.full(6, np.nan)), r"node 'gate_1': frozen at nan; a gate lies in"),
     ],
 )
