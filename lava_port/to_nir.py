@@ -16,6 +16,7 @@ what to make of the output, stands in the graph's metadata under `METADATA`, as 
 """
 
 import io
+import itertools
 import json
 from functools import singledispatch
 from pathlib import Path
@@ -57,7 +58,6 @@ def to_nir(graph: Graph, *, dt: float = 1e-4) -> nir.NIRGraph:
             )
     folded = passes.fold(graph)
     said: list[tuple[str, nir.NIRNode]] = []
-    before = after = None
     for before, node, after in zip((None, *folded.nodes), folded.nodes, (*folded.nodes[1:], None), strict=False):
         if before is not None and node.inputs != (before.name,):
             raise GraphError(
@@ -69,9 +69,7 @@ def to_nir(graph: Graph, *, dt: float = 1e-4) -> nir.NIRGraph:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise GraphError(f"two nodes would be called {twice[0]!r} in NIR; rename one")
-    return nir.NIRGraph(
-        dict(said), list(zip(names, names[1:], strict=False)), metadata={METADATA: _metadata(graph, dt)}
-    )
+    return nir.NIRGraph(dict(said), list(itertools.pairwise(names)), metadata={METADATA: _metadata(graph, dt)})
 
 
 def write(graph: nir.NIRGraph, path: Path) -> None:

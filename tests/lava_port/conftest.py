@@ -317,8 +317,8 @@ LEARNED = spec.Network(
     (
         spec.Conv(5, stride=(2, 2), bias=True), spec.Lif(dv=0.3, v_threshold=0.7, learn_decay=True),
         spec.Conv(4, kernel=(1, 3), padding=((0, 0), (1, 1))), spec.Lif(dv=0.0),
-        spec.Conv(6, stride=(2, 2)), spec.Lif(dv=1.0, v_threshold=1.4),
-        spec.Dense(5), spec.Lif(), spec.Dense(4), spec.Readout(),
+        spec.Conv(6, stride=(2, 2)), spec.Lif(dv=1.0, v_threshold=0.4),
+        spec.Dense(5), spec.Lif(v_threshold=0.2), spec.Dense(4), spec.Readout(),
     ),
     image_size=(10, 12),
     steps=5,

@@ -63,7 +63,7 @@ def test_the_file_passes_the_type_check_of_nir_and_keeps_everything(exportable, 
 
 
 def test_a_neuron_by_hand(networks, lowered):
-    """dv = 1/2 and dt = 1 ms: tau = 2 ms; the weights before it double. dv = 0: R = 1000 per second, weights as they are."""
+    """dv = 1/2 and dt = 1 ms: tau = 2 ms, the weights before it double. dv = 0: R = 1000 per second."""
     whole = lowered(networks["flat"], 0)
     dense = graph.find(whole, "dense_1")
     made = to_nir.to_nir(whole, dt=1e-3)
