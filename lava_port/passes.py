@@ -25,7 +25,7 @@ from lava_port.graph import (
 )
 from lava_port.trace import Trace, check_belongs
 
-__all__ = ["fold", "fold_batch_norm", "fold_pooling", "freeze_gates", "mean_gates"]
+__all__ = ["fold", "fold_batch_norm", "fold_pooling", "freeze_gates", "mean_gates", "traced_gates"]
 
 
 def fold(graph: Graph) -> Graph:
@@ -102,7 +102,12 @@ def freeze_gates(graph: Graph, gates: Mapping[str, np.ndarray]) -> Graph:
 
 
 def mean_gates(graph: Graph, trace: Trace) -> dict[str, np.ndarray]:
-    """Return the mean over steps and images of every gate, (channels,) in [0, 1], by the name of the gate's node.
+    """Return the mean over steps and images of every gate, (channels,) in [0, 1]; arguments as `traced_gates`."""
+    return {name: values.mean(axis=(0, 1)) for name, values in traced_gates(graph, trace).items()}
+
+
+def traced_gates(graph: Graph, trace: Trace) -> dict[str, np.ndarray]:
+    """Return every gate as a trace holds it, (steps, batch, channels) in [0, 1], by the name of the gate's node.
 
     Args:
         graph: The network.
@@ -119,7 +124,7 @@ def mean_gates(graph: Graph, trace: Trace) -> dict[str, np.ndarray]:
             values = trace.layer(node.name).gate
             if values is None:
                 raise GraphError(f"layer {node.name!r}: the trace holds no gate, though {gate.name!r} gates it")
-            found[gate.name] = values.astype(np.float64).mean(axis=(0, 1))
+            found[gate.name] = values.astype(np.float64)
     return found
 
 

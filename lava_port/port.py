@@ -26,7 +26,7 @@ from lava_port.graph import FixedGraph, FixedNode, Graph, GraphError, Node
 from lava_port.scales import LayerRounding
 from neurallnet_jax.checkpoint import pack_hashes, unpack_hashes
 
-__all__ = ["FIXED_NAME", "FORMAT_VERSION", "Port", "is_port", "load", "save"]
+__all__ = ["FIXED_NAME", "FORMAT_VERSION", "Port", "is_port", "load", "plain_arrays", "save"]
 
 FORMAT_VERSION = 2
 """Version 1 also held the spec of the network it came from, which nothing needs; it is read as before."""
@@ -134,6 +134,15 @@ def load(folder: Path) -> Port:
         raise ValueError(f"{folder}: {error}") from None
 
 
+def plain_arrays(graph: Graph | FixedGraph) -> tuple[dict[str, Any], Arrays]:
+    """Return a graph for others: its structure as JSON data, and its arrays by name, each in the type it has here.
+
+    Where a node of the structure holds an array, it says `{"array": name, "dtype": type, "halved": false}`.
+    """
+    arrays: Arrays = {}
+    return _graph_to_json(graph, arrays, packed=False), arrays
+
+
 # --- The folder
 
 
@@ -191,18 +200,18 @@ def _from_json(data: Mapping[str, Any], fixed: Arrays, floats: Arrays) -> Port:
 # --- Graphs
 
 
-def _graph_to_json(graph: Graph | FixedGraph, arrays: Arrays) -> dict[str, Any]:
-    nodes = [_node_to_json(node, arrays) for node in graph.nodes]
+def _graph_to_json(graph: Graph | FixedGraph, arrays: Arrays, *, packed: bool = True) -> dict[str, Any]:
+    nodes = [_node_to_json(node, arrays, packed) for node in graph.nodes]
     return {"steps": graph.steps, "classes": list(graph.classes), "nodes": nodes}
 
 
-def _node_to_json(node: Node | FixedNode, arrays: Arrays) -> dict[str, Any]:
+def _node_to_json(node: Node | FixedNode, arrays: Arrays, packed: bool) -> dict[str, Any]:
     entry: dict[str, Any] = {"type": type(node).__name__}
     for field in dataclasses.fields(node):
         value = getattr(node, field.name)
         if isinstance(value, np.ndarray):
             name = f"{node.name}/{field.name}"
-            arrays[name], halved = _packed(value)
+            arrays[name], halved = _packed(value) if packed else (np.ascontiguousarray(value), False)
             entry[field.name] = {"array": name, "dtype": value.dtype.name, "halved": halved}
         else:
             entry[field.name] = _plain(value)

@@ -104,7 +104,9 @@ def _port(name: str) -> dict[str, object]:
     tables.show_rounding(port.rounding)
     out = output.console()
     out.print(f"classes: {', '.join(port.classes)}", markup=False)
-    out.print(f"checkpoint: {port.provenance.get('checkpoint')}", markup=False)
+    for origin in ("checkpoint", "nir"):
+        if origin in port.provenance:
+            out.print(f"{origin}: {port.provenance[origin]}", markup=False)
     return {
         "kind": "port",
         "layers": rows,

@@ -23,7 +23,7 @@ def test_every_small_network_scores_exactly_as_the_judge_says(network, lowered, 
         np.testing.assert_array_equal(scores, reference.run_fixed(fixed, images).scores)
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**16), count=st.integers(1, 4))
 def test_drawn_integer_networks_are_exact_in_every_regime(fixed_graph_of, images_of, mode, seed, count):
     fixed = fixed_graph_of(seed, mode)
