@@ -115,12 +115,12 @@ def _(node: ConvNode, source: Node, gain: float, dt: float) -> Said:
     height, width, _ = source.shape
     conv = nir.Conv2d(
         input_shape=(height, width),
-        weight=np.float32(kernel / gain),
+        weight=_float32(node, kernel / gain),
         stride=node.stride,
         padding=padding,
         dilation=(1, 1),
         groups=1,
-        bias=np.float32(node.bias / gain),
+        bias=_float32(node, node.bias / gain),
     )
     return ((node.name, conv),)
 
@@ -138,7 +138,7 @@ def _(node: DenseNode, source: Node, gain: float, dt: float) -> Said:
         # NIR's shapes have no batch axis, so every axis is flattened.
         shape = np.array(_channels_first(source.shape))
         flatten = ((f"{node.name}_flatten", nir.Flatten(input_type={"input": shape}, start_dim=0, end_dim=-1)),)
-    return (*flatten, (node.name, nir.Affine(np.float32(weight / gain), np.float32(node.bias / gain))))
+    return (*flatten, (node.name, nir.Affine(_float32(node, weight / gain), _float32(node, node.bias / gain))))
 
 
 @say_node.register
@@ -193,6 +193,15 @@ def _square(node: ConvNode, source: Node, kernel: np.ndarray) -> tuple[np.ndarra
                 "square kernel with symmetric padding, and nir infers shapes for those only; train with a square kernel"
             )
     return np.pad(kernel, ((0, 0), (0, 0), *borders)), (padding[0], padding[1])
+
+
+def _float32(node: ConvNode | DenseNode, values: np.ndarray) -> np.ndarray:
+    largest = float(np.abs(values).max(initial=0))
+    if largest > np.finfo(np.float32).max:
+        raise GraphError(
+            f"node {node.name!r}: a weight of {largest:.3g}, after the division by the decay behind it, is beyond float32"
+        )
+    return values.astype(np.float32)
 
 
 def _channels_first(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -64,7 +64,7 @@ def float_graph_of(source: Checkpoint | Port) -> Graph:
 
 def sidecar(path: Path) -> Path:
     """Return where the description of a StableHLO file lies."""
-    return path.with_name(f"{path.name}.json")
+    return path.parent / f"{path.name}.json"
 
 
 def check_place(path: Path, form: Format) -> None:

@@ -93,6 +93,14 @@ def test_what_nir_cannot_say_is_refused_by_name(networks, lowered, exportable):
             to_nir.to_nir(whole, dt=dt)
 
 
+def test_a_decay_so_small_that_weights_leave_float32_is_refused(networks, lowered):
+    whole = lowered(networks["flat"], 0)
+    hardly = dataclasses.replace(graph.find(whole, "lif_1"), dv=1e-39)
+    nodes = tuple(hardly if node.name == "lif_1" else node for node in whole.nodes)
+    with pytest.raises(graph.GraphError, match=r"node 'dense_1': a weight of .* is beyond float32"):
+        to_nir.to_nir(dataclasses.replace(whole, nodes=nodes))
+
+
 def test_an_unknown_node_is_refused_by_name(networks, lowered):
     @dataclasses.dataclass(frozen=True, eq=False)
     class DreamNode:
