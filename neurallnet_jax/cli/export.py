@@ -57,7 +57,8 @@ def run(args: argparse.Namespace) -> int:
     if args.freeze_gates:
         graph, freezing, skipped = _freeze(args, exports.float_graph_of(source), source.classes)
         tables.show_freezing(freezing, title=f"gates of {args.name} frozen at their mean over {args.freeze_gates}")
-    written = exports.export(source, args.format, args.out, graph=graph)
+    with output.progress(f"writing {args.format}"):
+        written = exports.export(source, args.format, args.out, graph=graph)
     out = output.console()
     out.print(
         f"wrote {written.path}: {written.format} of a {written.kind.upper()}, {written.bytes:,} bytes", markup=False
