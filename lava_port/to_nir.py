@@ -115,12 +115,12 @@ def _(node: ConvNode, source: Node, gain: float, dt: float) -> Said:
     height, width, _ = source.shape
     conv = nir.Conv2d(
         input_shape=(height, width),
-        weight=_float32(node, kernel / gain),
+        weight=_float32(node, kernel, gain),
         stride=node.stride,
         padding=padding,
         dilation=(1, 1),
         groups=1,
-        bias=_float32(node, node.bias / gain),
+        bias=_float32(node, node.bias, gain),
     )
     return ((node.name, conv),)
 
@@ -138,7 +138,7 @@ def _(node: DenseNode, source: Node, gain: float, dt: float) -> Said:
         # NIR's shapes have no batch axis, so every axis is flattened.
         shape = np.array(_channels_first(source.shape))
         flatten = ((f"{node.name}_flatten", nir.Flatten(input_type={"input": shape}, start_dim=0, end_dim=-1)),)
-    return (*flatten, (node.name, nir.Affine(_float32(node, weight / gain), _float32(node, node.bias / gain))))
+    return (*flatten, (node.name, nir.Affine(_float32(node, weight, gain), _float32(node, node.bias, gain))))
 
 
 @say_node.register
@@ -195,7 +195,8 @@ def _square(node: ConvNode, source: Node, kernel: np.ndarray) -> tuple[np.ndarra
     return np.pad(kernel, ((0, 0), (0, 0), *borders)), (padding[0], padding[1])
 
 
-def _float32(node: ConvNode | DenseNode, values: np.ndarray) -> np.ndarray:
+def _float32(node: ConvNode | DenseNode, values: np.ndarray, gain: float) -> np.ndarray:
+    values = values.astype(np.float64) / gain
     largest = float(np.abs(values).max(initial=0))
     if largest > np.finfo(np.float32).max:
         raise GraphError(

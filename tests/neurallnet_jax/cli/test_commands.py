@@ -640,7 +640,7 @@ def test_a_damaged_port_is_refused_with_the_file_named(
     refused(neurallnet("inspect", broken), file, "convert the run again")
 
 
-@pytest.mark.parametrize(("key", "value"), [("provenance", 5), ("sha256", []), ("network", []), ("fixed", None)])
+@pytest.mark.parametrize(("key", "value"), [("provenance", 5), ("sha256", []), ("graph", []), ("fixed", None)])
 def test_a_port_whose_structure_is_no_structure_is_refused(
     neurallnet: Callable[..., Answer], port: Path, tmp_path: Path, key: str, value: object
 ) -> None:
