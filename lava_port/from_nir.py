@@ -14,7 +14,7 @@ from typing import Any
 import nir
 import numpy as np
 
-from lava_port import passes
+from lava_port import nir_values, passes
 from lava_port.graph import (
     AveragePoolNode,
     ConvNode,
@@ -166,11 +166,11 @@ def _(node: nir.Conv2d, name: str, heard: _Heard) -> _Read:
     source = _spikes(heard, name)
     if len(source.shape) != 3 or heard.flat:
         raise GraphError(f"node {name!r}: a convolution hears a feature map, not the vector of {source.name!r}")
-    kernel = _array(node.weight, name, "weight", 4)
-    stride, dilation = (_pair(getattr(node, field), name, field) for field in ("stride", "dilation"))
+    kernel = nir_values.array(node.weight, name, "weight", 4)
+    stride, dilation = (nir_values.pair(getattr(node, field), name, field) for field in ("stride", "dilation"))
     if dilation != (1, 1):
         raise GraphError(f"node {name!r}: dilation is {dilation}; only 1 converts")
-    padding = _padding(node.padding, name, kernel.shape[2:], stride)
+    padding = nir_values.padding(node.padding, name, kernel.shape[2:], stride)
     groups = int(node.groups)
     if groups < 1 or kernel.shape[1] * groups != source.shape[2] or len(kernel) % groups:
         raise GraphError(
@@ -182,7 +182,7 @@ def _(node: nir.Conv2d, name: str, heard: _Heard) -> _Read:
     if min(size) < 1:
         raise GraphError(f"node {name!r}: kernel {kernel.shape[2:]} is larger than its input, {source.shape[:2]}")
     (down, across), shape = padding, (*size, len(kernel))
-    bias = _bias(node.bias, name, len(kernel))
+    bias = nir_values.bias(node.bias, name, len(kernel))
     return _Read(
         (ConvNode(name, (source.name,), shape, kernel, bias, stride, ((down, down), (across, across)), groups),)
     )
@@ -194,10 +194,10 @@ def _(node: nir.Affine | nir.Linear, name: str, heard: _Heard) -> _Read:
     source = _spikes(heard, name)
     if len(source.shape) == 3 and not heard.flat:
         raise GraphError(f"node {name!r}: hears a feature map {source.shape}; put a Flatten before it")
-    weight = _array(node.weight, name, "weight", 2)
+    weight = nir_values.array(node.weight, name, "weight", 2)
     if weight.shape[1] != np.prod(source.shape):
         raise GraphError(f"node {name!r}: weight {weight.shape} does not fit {source.shape} of {source.name!r}")
-    bias = _bias(getattr(node, "bias", None), name, len(weight))
+    bias = nir_values.bias(getattr(node, "bias", None), name, len(weight))
     shared = False
     if len(source.shape) == 3:
         height, width, channels = source.shape
@@ -222,7 +222,7 @@ def _(node: nir.AvgPool2d, name: str, heard: _Heard) -> _Read:
     if len(source.shape) != 3 or heard.flat:
         raise GraphError(f"node {name!r}: averages a feature map, not the vector of {source.name!r}")
     window, stride, padding = (
-        _pair(getattr(node, field), name, field) for field in ("kernel_size", "stride", "padding")
+        nir_values.pair(getattr(node, field), name, field) for field in ("kernel_size", "stride", "padding")
     )
     if stride != window or padding != (0, 0):
         raise GraphError(
@@ -245,12 +245,12 @@ def _(node: nir.AvgPool2d, name: str, heard: _Heard) -> _Read:
 
 @read_node.register
 def _(node: nir.LIF, name: str, heard: _Heard) -> _Read:
-    tau, resistance, leak = (_one(getattr(node, field), name, field) for field in ("tau", "r", "v_leak"))
+    tau, resistance, leak = (nir_values.one(getattr(node, field), name, field) for field in ("tau", "r", "v_leak"))
     if leak != 0:
         raise GraphError(f"node {name!r}: v_leak is {leak:.4g}; only neurons that decay towards 0 convert")
     if heard.dt is None:
         raise GraphError(f"node {name!r}: tau is {tau:.4g} s, but how long is a step? give it, such as --dt 1e-4")
-    dv = _decay(heard.dt, tau) if tau > 0 else 0.0
+    dv = nir_values.decay(heard.dt, tau) if tau > 0 else 0.0
     if not 0 < dv <= 1:
         raise GraphError(f"node {name!r}: tau is {tau:.4g} s with a step of {heard.dt:.4g} s; expected tau >= dt")
     return _neurons(node, name, heard, dv=dv, gain=dv * resistance)
@@ -258,7 +258,7 @@ def _(node: nir.LIF, name: str, heard: _Heard) -> _Read:
 
 @read_node.register
 def _(node: nir.IF, name: str, heard: _Heard) -> _Read:
-    resistance = _one(node.r, name, "r")
+    resistance = nir_values.one(node.r, name, "r")
     # 1 / dt is what the equation asks for; 1 is what libraries write that know no seconds.
     if resistance != 1 and (heard.dt is None or abs(resistance * heard.dt - 1) > 1e-6):
         step = "unknown" if heard.dt is None else f"{heard.dt:.4g} s"
@@ -284,7 +284,7 @@ def _neurons(node: nir.LIF | nir.IF, name: str, heard: _Heard, *, dv: float, gai
     source = heard.source
     if not heard.is_current:
         raise GraphError(f"node {name!r}: neurons hear a convolution or a dense layer, not {source.name!r}")
-    threshold, reset = (_one(getattr(node, field), name, field) for field in ("v_threshold", "v_reset"))
+    threshold, reset = (nir_values.one(getattr(node, field), name, field) for field in ("v_threshold", "v_reset"))
     if threshold <= 0:
         raise GraphError(f"node {name!r}: v_threshold is {threshold:.4g}; expected above 0")
     if reset != 0:
@@ -373,68 +373,7 @@ def _metadata(graph: nir.NIRGraph) -> Mapping[str, Any]:
     raise GraphError(f"the NIR graph has metadata of version {version}; update neurallnet-jax")
 
 
-# --- Values
-
-
-def _decay(dt: float, tau: float) -> float:
-    """Return dt / tau, or the short decimal that it misses only because a file holds tau in 32 bits."""
-    exact = dt / tau
-    short = float(f"{exact:.6g}")
-    return short if abs(short - exact) <= 2**-23 * exact else exact
-
-
 def _spikes(heard: _Heard, name: str) -> Node:
     if heard.is_current:
         raise GraphError(f"node {name!r}: hears the current of {heard.source.name!r}; put neurons between the two")
     return heard.source
-
-
-def _one(value: Any, name: str, field: str) -> float:
-    """Return the one value that a parameter has for every neuron of a layer."""
-    values = _array(value, name, field)
-    low, high = (float(values.min()), float(values.max())) if values.size else (np.nan, np.nan)
-    if not low == high:
-        raise GraphError(
-            f"node {name!r}: {field} ranges from {low:.4g} to {high:.4g}; expected one value for the layer"
-        )
-    return low
-
-
-def _array(value: Any, name: str, field: str, ndim: int | None = None) -> np.ndarray:
-    try:
-        array = np.asarray(value, np.float64)
-    except (ValueError, TypeError):
-        raise GraphError(f"node {name!r}: {field} holds no numbers") from None
-    if (ndim is not None and array.ndim != ndim) or not np.isfinite(array).all():
-        raise GraphError(
-            f"node {name!r}: {field} has shape {array.shape} or holds NaN or infinity; expected {ndim} axes"
-        )
-    return array
-
-
-def _bias(value: Any, name: str, size: int) -> np.ndarray:
-    bias = np.zeros(size) if value is None else _array(value, name, "bias")
-    if bias.shape != (size,):
-        raise GraphError(f"node {name!r}: bias has shape {bias.shape}; expected ({size},)")
-    return bias
-
-
-def _pair(value: Any, name: str, field: str) -> tuple[int, int]:
-    values = np.ravel(_array(value, name, field))
-    if values.size not in (1, 2) or (values % 1).any() or values.min() < (0 if field == "padding" else 1):
-        raise GraphError(f"node {name!r}: {field} is {values.tolist()}; expected one or two whole numbers")
-    down, across = (int(value) for value in np.broadcast_to(values, 2))
-    return down, across
-
-
-def _padding(value: Any, name: str, kernel: tuple[int, ...], stride: tuple[int, int]) -> tuple[int, int]:
-    if not isinstance(value, str):
-        return _pair(value, name, "padding")
-    if value == "valid":
-        return 0, 0
-    if value == "same" and stride == (1, 1) and kernel[0] % 2 == kernel[1] % 2 == 1:
-        return kernel[0] // 2, kernel[1] // 2
-    raise GraphError(
-        f"node {name!r}: padding is {value!r} with kernel {kernel} and stride {stride}; only padding that is the same on "
-        "both sides converts"
-    )

@@ -198,7 +198,7 @@ def _square(node: ConvNode, source: Node, kernel: np.ndarray) -> tuple[np.ndarra
 def _float32(node: ConvNode | DenseNode, values: np.ndarray, gain: float) -> np.ndarray:
     values = values.astype(np.float64) / gain
     largest = float(np.abs(values).max(initial=0))
-    if largest > np.finfo(np.float32).max:
+    if largest > float(np.finfo(np.float32).max):
         raise GraphError(
             f"node {node.name!r}: a weight of {largest:.3g}, after the division by the decay behind it, is beyond float32"
         )

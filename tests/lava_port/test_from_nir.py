@@ -197,7 +197,7 @@ REFUSED = [
     ({"lif": lif(2, 6, 6, tau=2e-3 * UNEVEN)}, "node 'n2': tau ranges from 0.0005 to 0.002"),
     ({"lif": lif(2, 6, 6, tau=5e-4)}, "node 'n2': tau is 0.0005 s with a step of 0.001 s; expected tau >= dt"),
     ({"lif": lif(2, 6, 6, tau=-1.0)}, "node 'n2': tau is -1 s"),
-    ({"lif": lif(2, 6, 6, r=np.nan)}, "node 'n2': r has shape (2, 6, 6) or holds NaN"),
+    ({"lif": lif(2, 6, 6, r=np.nan)}, "node 'n2': r holds NaN"),
     ({"lif": lif(7)}, "node 'n2': 7 neurons behind (6, 6, 2) of 'n1'"),
     ({"lif": nir.IF(3 * WHOLE, WHOLE)}, "node 'n2': r is 3 with a step of 0.001 s; expected 1 / dt, or 1"),
     ({"lif": None}, "node 'n3': hears the current of 'n1'; put neurons between"),
