@@ -2,21 +2,42 @@
 
 Batch norms fold into the weights, weights become even integers of 9 bits with a scale per channel, thresholds and biases
 follow, and every range is proven from the weights. The table says what rounding cost each layer.
+
+A NIR file converts as well, be it from `neurallnet export` or from another library: a plain chain of layers with LIF or IF
+neurons. What the file does not say about itself has to be given.
 """
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from neurallnet_jax.cli.arguments import add_json, add_run
+from neurallnet_jax.cli.arguments import add_json, positive, whole
 from neurallnet_jax.spec import GATE_PATH_MESSAGES
 
+if TYPE_CHECKING:
+    from lava_port.port import Port
+
 __all__ = ["add_arguments", "run"]
+
+_OF_NIR = ("classes", "steps", "offset", "scale", "dt")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `convert-to-lava`."""
-    add_run(parser)
+    parser.add_argument(
+        "run",
+        nargs="?",
+        default="pretrained",
+        metavar="RUN|FILE.nir",
+        help="folder that `train` wrote, or a NIR file (default: pretrained)",
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="PORT", help="folder to write")
+    nir = parser.add_argument_group("for a NIR file that does not say it, or to say something else")
+    nir.add_argument("--classes", type=_names, metavar="A,B,C", help="class names in the order of the outputs")
+    nir.add_argument("--steps", type=whole, metavar="T", help="number of time steps")
+    nir.add_argument("--offset", type=_offsets, metavar="N[,N,N]", help="what is subtracted from a pixel (0 to 255)")
+    nir.add_argument("--scale", type=positive, metavar="X", help="what that is divided by")
+    nir.add_argument("--dt", type=positive, metavar="SECONDS", help="length of the step the network was made for")
     add_json(parser)
 
 
@@ -27,11 +48,9 @@ def run(args: argparse.Namespace) -> int:
     from lava_port import graph as graphs
     from lava_port import port as ports
     from lava_port.energy import chips, fit
-    from neurallnet_jax import checkpoint as checkpoints
     from neurallnet_jax.cli import output, tables
-    from neurallnet_jax.workflows.convert import convert
 
-    port = convert(checkpoints.load(args.run))
+    port = _converted(args)
     ports.save(port, args.out)
     size = sum(file.stat().st_size for file in args.out.iterdir())
     integers = (args.out / ports.FIXED_NAME).stat().st_size
@@ -46,6 +65,8 @@ def run(args: argparse.Namespace) -> int:
         if isinstance(node, graphs.FixedGate):
             out.print(f"{node.name}: {_delay(node.delay)}", markup=False)
     out.print(f"wrote {args.out}: integer network {integers:,} bytes, in all {size:,} bytes", markup=False)
+    if "nir" in port.provenance:
+        out.print("a NIR file does not say which images trained it, so no command will mark any as seen")
     found = [fit.fit(port.fixed, chip) for chip in chips.select()]
     for one in found:
         out.print(fit.verdict(one), markup=False)
@@ -64,6 +85,37 @@ def run(args: argparse.Namespace) -> int:
         },
     )
     return 0
+
+
+def _converted(args: argparse.Namespace) -> "Port":
+    from neurallnet_jax import checkpoint as checkpoints
+    from neurallnet_jax.workflows.convert import convert, convert_nir
+
+    source = Path(args.run)
+    given = {name: getattr(args, name) for name in _OF_NIR}
+    if args.run != checkpoints.PRETRAINED and (source.is_file() or source.suffix == ".nir"):
+        return convert_nir(source, **given)
+    extra = [name for name, value in given.items() if value is not None]
+    if extra:
+        raise ValueError(f"--{extra[0]} goes with a NIR file; {args.run} says it itself")
+    return convert(checkpoints.load(args.run))
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(","))
+    if not all(names) or len(set(names)) < len(names):
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of distinct class names, separated by commas")
+    return names
+
+
+def _offsets(text: str) -> tuple[int, ...]:
+    try:
+        values = tuple(int(value) for value in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number, nor one per colour channel") from None
+    if not all(0 <= value <= 255 for value in values):
+        raise argparse.ArgumentTypeError(f"{text!r} is not in 0..255")
+    return values
 
 
 def _delay(steps: int) -> str:

@@ -12,12 +12,14 @@ from lava_port.energy.report import layer_rows
 from lava_port.quantise import LayerRounding
 from neurallnet_jax.cli.output import console, show_table
 from neurallnet_jax.evaluation.evaluate import Evaluation, Prediction
+from neurallnet_jax.workflows.freeze import Freezing
 from neurallnet_jax.workflows.simulate import Parity
 
 __all__ = [
     "show_activity",
     "show_energy",
     "show_fit",
+    "show_freezing",
     "show_parity",
     "show_predictions",
     "show_rounding",
@@ -91,6 +93,30 @@ def show_activity(activity: Activity) -> None:
         units = math.prod(layer.shape)
         rows.append([layer.name, units, per_image, per_image / (units * activity.steps)])
     show_table("activity", ["layer", "neurons", "spikes per image", "spikes per neuron and step"], rows)
+
+
+def show_freezing(freezing: Freezing, *, title: str) -> None:
+    """Print where gates were frozen, and which spikes and classes that changed."""
+    show_table(
+        f"{title}: {freezing.images} images",
+        ["gate", "least", "mean", "greatest", "deviation while moving"],
+        [[gate.name, gate.low, gate.mean, gate.high, gate.deviation] for gate in freezing.gates],
+    )
+    show_table(
+        "spikes with moving and with frozen gates",
+        ["layer", "moving", "frozen", "in one of the two only", "share"],
+        [
+            [layer.name, layer.spikes, layer.frozen_spikes, layer.differing, _share(layer.share)]
+            for layer in freezing.layers
+        ],
+        caption=f"share: of all spikes that either network has; predicted classes that change: "
+        f"{freezing.changed_classes} of {freezing.images} images"
+        + (
+            ""
+            if freezing.right is None
+            else f"; right with moving gates {freezing.right}, frozen {freezing.frozen_right}"
+        ),
+    )
 
 
 def show_parity(parity: Parity, *, images: int) -> None:

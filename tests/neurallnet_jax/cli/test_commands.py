@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import errno
+import hashlib
 import io
 import json
 import logging
@@ -409,6 +410,108 @@ def test_predict_names_bad_files_and_still_tells_the_others(
     assert len(nothing.json["predictions"]) == 1
 
 
+# --- export -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def nir_file(trained: Path, smears: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Its network with frozen gates, in NIR."""
+    path = tmp_path_factory.mktemp("exported") / "net.nir"
+    words = ["--format", "nir", "--freeze-gates", str(smears), "--limit", "6", "--out", str(path)]
+    assert cli.main(["export", str(trained), *words]) == 0
+    return path
+
+
+def test_export_freezes_gates_and_says_what_that_changed(
+    neurallnet: Callable[..., Answer], smears: Path, trained: Path, nir_file: Path, tmp_path: Path
+) -> None:
+    words = ("export", trained, "--format", "nir", "--freeze-gates", smears, "--limit", 6)
+    answer = neurallnet(*words, "--out", tmp_path / "net.nir")
+    assert answer.code == 0
+    assert (answer.json["format"], answer.json["path"]) == ("nir", str(tmp_path / "net.nir"))
+    assert answer.json["bytes"] == (tmp_path / "net.nir").stat().st_size
+    freezing = answer.json["freezing"]
+    assert freezing["images"] == 6
+    assert 0 <= freezing["changed_classes"] <= 6
+    for layer in freezing["layers"]:
+        assert 0 <= layer["share"] <= 1
+        assert layer["differing"] >= abs(layer["spikes"] - layer["frozen_spikes"])
+        assert layer["name"] in answer.out
+    assert f"{freezing['changed_classes']} of 6 images" in answer.out.replace("\n", " ")
+    assert (tmp_path / "net.nir").read_bytes() == nir_file.read_bytes()
+
+
+@pytest.mark.parametrize("form", ["stablehlo", "safetensors"])
+def test_export_writes_a_run_and_a_port(
+    neurallnet: Callable[..., Answer], trained: Path, port: Path, tmp_path: Path, form: str
+) -> None:
+    for source, kind in ((trained, "run"), (port, "port")):
+        path = tmp_path / "there" / f"{kind}.{form}"
+        answer = neurallnet("export", source, "--format", form, "--out", path)
+        assert answer.code == 0
+        assert (answer.json["format"], answer.json["path"], answer.json["kind"]) == (form, str(path), kind)
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == answer.json["sha256"]
+        assert answer.json["classes"] == list(synthetic.CLASSES)
+        assert answer.json["freezing"] is None
+        beside = [] if answer.json["sidecar"] is None else [Path(answer.json["sidecar"])]
+        assert all(file.is_file() for file in beside)
+        assert len(beside) == (form == "stablehlo")
+    assert not [file for file in path.parent.iterdir() if file.name.startswith(".")]
+
+
+def test_export_skips_files_that_are_no_image_and_says_so(
+    neurallnet: Callable[..., Answer], trained: Path, marred: Path, tmp_path: Path
+) -> None:
+    words = ("export", trained, "--format", "nir", "--limit", 3, "--out", tmp_path / "net.nir")
+    answer = neurallnet(*words, "--freeze-gates", marred)
+    assert answer.code == 1
+    assert marred_files(answer.json["skipped"]) == {"Benign/cut.png", "Pre-B/empty.png", "Pro-B/text.jpg"}
+    assert (tmp_path / "net.nir").is_file()
+
+
+def test_export_refuses_folders_without_images_and_places_it_cannot_write(
+    neurallnet: Callable[..., Answer], trained: Path, smears: Path, tmp_path: Path
+) -> None:
+    words = ("export", trained, "--format", "nir")
+    (tmp_path / "classes" / "Benign").mkdir(parents=True)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("keep me")
+    for folder, message in (("classes", "is a class folder without images"), ("empty", "has no sub-folder")):
+        answer = neurallnet(*words, "--out", tmp_path / "net.nir", "--freeze-gates", tmp_path / folder)
+        refused(answer, message)
+    for place, message in (("empty", "is a folder; name a file"), ("file/net.nir", "cannot be written")):
+        refused(neurallnet(*words, "--out", tmp_path / place, "--freeze-gates", smears), place, message)
+    assert sorted(os.listdir(tmp_path)) == ["classes", "empty", "file"]  # noqa: PTH208
+
+
+def test_a_nir_file_becomes_a_port_and_what_it_does_not_say_can_be_given(
+    neurallnet: Callable[..., Answer], smears: Path, nir_file: Path, tmp_path: Path
+) -> None:
+    answer = neurallnet("convert-to-lava", nir_file, "--out", tmp_path / "port")
+    assert answer.code == 0
+    assert answer.json["seen"] == 0
+    assert "does not say which images trained it" in answer.out
+    scores = neurallnet("simulate", tmp_path / "port", "--data", smears, "--limit", 4)
+    assert scores.code == 0
+    assert scores.json["classes"] == list(synthetic.CLASSES)
+    assert "net.nir" in neurallnet("inspect", tmp_path / "port").out
+    given = ("--classes", "a,b,c,d", "--steps", 2, "--offset", "1,2,3", "--scale", 9, "--dt", "1e-4")
+    other = neurallnet("convert-to-lava", nir_file, "--out", tmp_path / "other", *given)
+    assert other.code == 0
+    assert other.json["steps"] == 2
+    made = ports.load(tmp_path / "other")
+    assert (made.classes, made.graph.nodes[0].offset) == (tuple("abcd"), (1, 2, 3))
+
+
+def test_a_damaged_nir_file_is_one_line(neurallnet: Callable[..., Answer], nir_file: Path, tmp_path: Path) -> None:
+    whole = nir_file.read_bytes()
+    for data in (b"", b"no HDF5", whole[: len(whole) // 2]):
+        (tmp_path / "cut.nir").write_bytes(data)
+        answer = neurallnet("convert-to-lava", tmp_path / "cut.nir", "--out", tmp_path / "port")
+        refused(answer, "cut.nir: cannot be read as NIR")
+    assert not (tmp_path / "port").exists()
+
+
 # --- convert, simulate, parity, energy ----------------------------------------------------------------------------------
 
 
@@ -610,7 +713,7 @@ def test_a_damaged_port_is_refused_with_the_file_named(
     refused(neurallnet("inspect", broken), file, "convert the run again")
 
 
-@pytest.mark.parametrize(("key", "value"), [("provenance", 5), ("sha256", []), ("network", []), ("fixed", None)])
+@pytest.mark.parametrize(("key", "value"), [("provenance", 5), ("sha256", []), ("graph", []), ("fixed", None)])
 def test_a_port_whose_structure_is_no_structure_is_refused(
     neurallnet: Callable[..., Answer], port: Path, tmp_path: Path, key: str, value: object
 ) -> None:
