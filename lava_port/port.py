@@ -255,7 +255,7 @@ def _packed(array: np.ndarray) -> tuple[np.ndarray, bool]:
 
 
 def _unpacked(array: np.ndarray, entry: Mapping[str, Any]) -> np.ndarray:
-    array = array.astype(entry["dtype"])
+    array = array.astype(np.dtype(str(entry["dtype"])))
     return array * array.dtype.type(2) if entry["halved"] else array
 
 
