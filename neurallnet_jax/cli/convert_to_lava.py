@@ -1,22 +1,33 @@
 """Turn a trained network into integers and Lava processes, and write them as a PORT.
 
-Batch norms fold into the weights, weights become even integers of 9 bits with a scale per channel, thresholds and biases
-follow, and every range is proven from the weights. The table says what rounding cost each layer.
+Batch norms fold into the weights, weights become even integers of up to 8 bits (times two) with a scale per channel,
+thresholds and biases follow, and every range is proven from the weights. The table says what rounding cost each layer.
+With --calibrate, channels that the proof would take bits from trust ranges measured on images instead, and a second table
+compares floats and integers on these images. docs/quantisation.md has the equations.
 """
 
 import argparse
 from pathlib import Path
+from typing import Any
 
-from neurallnet_jax.cli.arguments import add_json, add_run
+from neurallnet_jax.cli.arguments import add_json, add_limit, add_run
 from neurallnet_jax.spec import GATE_PATH_MESSAGES
 
 __all__ = ["add_arguments", "run"]
+
+CALIBRATION_IMAGES = 128
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `convert-to-lava`."""
     add_run(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="PORT", help="folder to write")
+    parser.add_argument(
+        "--bits", type=int, choices=range(2, 9), metavar="N",
+        help="bits of a weight, sign included, 2 to 8 (default: those the RUN was trained for, else 8)",
+    )  # fmt: skip
+    parser.add_argument("--calibrate", metavar="DIR", help="image folder, one sub-folder per class, to measure ranges on")
+    add_limit(parser, CALIBRATION_IMAGES)
     add_json(parser)
 
 
@@ -30,11 +41,17 @@ def run(args: argparse.Namespace) -> int:
     from neurallnet_jax.cli import output, tables
     from neurallnet_jax.workflows.convert import convert
 
-    port = convert(checkpoints.load(args.run))
+    saved, agreement, skipped = checkpoints.load(args.run), None, []
+    if args.calibrate:
+        port, agreement, skipped = _calibrated(saved, args)
+    else:
+        port = convert(saved, bits=args.bits)
     ports.save(port, args.out)
     size = sum(file.stat().st_size for file in args.out.iterdir())
     integers = (args.out / ports.FIXED_NAME).stat().st_size
     tables.show_rounding(port.rounding)
+    if agreement:
+        tables.show_agreement(agreement, title=f"floats against integers on {args.calibrate}")
     out = output.console()
     windows = graphs.windows(port.fixed)
     out.print(
@@ -56,9 +73,29 @@ def run(args: argparse.Namespace) -> int:
             "steps": port.fixed.steps,
             "total_steps": graphs.total_steps(port.fixed),
             "seen": len(port.seen),
+            "weight_bits": port.provenance["weight_bits"],
+            "calibration": port.provenance.get("calibration"),
+            "skipped": skipped,
         },
     )
-    return 0
+    return 1 if skipped else 0
+
+
+def _calibrated(saved: Any, args: argparse.Namespace) -> tuple[Any, Any, list[dict[str, str]]]:
+    """Return the PORT, how it agrees with the float network, and the files that were skipped."""
+    import numpy as np
+
+    from neurallnet_jax.cli import output
+    from neurallnet_jax.cli.opening import open_selected
+    from neurallnet_jax.workflows.quantisation import convert_with_images
+
+    wish = argparse.Namespace(data=args.calibrate, on_bad_image="skip", only="all", limit=args.limit)
+    dataset, chosen = open_selected(wish, saved.classes, saved.spec.image_size, seen=saved.seen, test=saved.test)
+    pixels, labels = np.asarray(dataset.pixels[chosen.places]), dataset.labels[chosen.places]
+    seen = int(chosen.seen.sum())
+    with output.progress("calibrating") as progress:
+        port, agreement = convert_with_images(saved, pixels, labels, seen=seen, bits=args.bits, progress=progress)
+    return port, agreement, output.warn_skipped(dataset.bad)
 
 
 def _delay(steps: int) -> str:

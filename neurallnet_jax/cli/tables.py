@@ -9,9 +9,18 @@ from lava_port.energy.report import layer_rows
 from lava_port.quantise import LayerRounding
 from neurallnet_jax.cli.output import console, show_table
 from neurallnet_jax.evaluation.evaluate import Evaluation, Prediction
+from neurallnet_jax.workflows.quantisation import Agreement
 from neurallnet_jax.workflows.simulate import Parity
 
-__all__ = ["show_activity", "show_energy", "show_parity", "show_predictions", "show_rounding", "show_scores"]
+__all__ = [
+    "show_activity",
+    "show_agreement",
+    "show_energy",
+    "show_parity",
+    "show_predictions",
+    "show_rounding",
+    "show_scores",
+]
 
 
 def show_scores(evaluation: Evaluation, *, title: str) -> None:
@@ -68,7 +77,20 @@ def show_rounding(rounding: Sequence[LayerRounding]) -> None:
         ],
         caption="errors: root mean square as a share of the weights, largest as a share of the channel's largest weight, "
         "thresholds and biases as a share of the threshold; current and potential (of a gate: its sums): worst case of any "
-        "image, as a share of what the hardware holds",
+        "image, or, with the proof 'calibration', what images caused times a margin, as a share of what the hardware holds",
+    )
+
+
+def show_agreement(found: Agreement, *, title: str) -> None:
+    """Print the firing rates of every layer in floats and integers, where they differ, and what that does to classes."""
+    rows = [[one.name, one.float_rate, one.integer_rate, f"{100 * one.differing:.2f} %"] for one in found.layers]
+    show_table(
+        f"{title}: {found.images} images",
+        ["layer", "rate, floats", "rate, integers", "spikes that differ"],
+        rows,
+        caption=f"balanced accuracy {found.float_balanced_accuracy:.4f} in floats, {found.integer_balanced_accuracy:.4f} in "
+        f"integers; {100 * found.classes_differing:.2f} % of the images are told to be of another class; "
+        f"{found.seen} of them were seen in training or selection" + (", which flatters both" if found.seen else ""),
     )
 
 
