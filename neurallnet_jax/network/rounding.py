@@ -22,7 +22,7 @@ LEAST_BITS, MOST_BITS = 2, 8
 """Of a weight, sign included: below two there is no level, above eight the even integers leave [-256, 254]."""
 
 
-def check_bits(bits: int) -> int:
+def check_bits(bits: Any) -> int:
     """Return `bits`.
 
     Raises:
