@@ -12,7 +12,6 @@ The rule of rounding stands in `neurallnet_jax/network/rounding.py`, which train
 """
 
 from collections.abc import Mapping
-
 from dataclasses import dataclass
 from functools import singledispatch
 from typing import Any, cast

@@ -69,24 +69,25 @@ class _Signal:
     gate: np.ndarray | None = None
 
 
-def run_fixed(graph: FixedGraph, images: np.ndarray, *, potentials: bool = False) -> Trace:
+def run_fixed(
+    graph: FixedGraph, images: np.ndarray, *, potentials: bool = False, listen: Listen | None = None
+) -> Trace:
     """Return what the integer network does with a batch of images, exact to the last bit.
 
     Args:
         graph: The network.
         images: uint8 (batch, height, width, channels) at the network's size.
         potentials: Whether to keep the potential of every neuron after every step.
+        listen: Who hears what every node hands on.
 
     Raises:
         GraphError: A node no rule knows, or a current that arrives once where neurons work for several steps.
         ValueError: The images do not fit the network.
     """
-    return _run(graph, images, potentials)
+    return _run(graph, images, potentials, listen)
 
 
-def run_float(
-    graph: Graph, images: np.ndarray, *, potentials: bool = False, listen: Listen | None = None
-) -> Trace:
+def run_float(graph: Graph, images: np.ndarray, *, potentials: bool = False, listen: Listen | None = None) -> Trace:
     """Return what the float network does with a batch of images, folded or not, computed in float64.
 
     Training runs in float32, so a potential within rounding of its threshold may fall on the other side here.
@@ -111,9 +112,7 @@ def current(node: FixedConv | FixedDense, values: np.ndarray) -> np.ndarray:
     return _whole_sums(_vector(values, node.shared), node.weight, lambda x, w: x @ w.T)
 
 
-def _run(
-    graph: Graph | FixedGraph, images: np.ndarray, potentials: bool, listen: Listen | None = None
-) -> Trace:
+def _run(graph: Graph | FixedGraph, images: np.ndarray, potentials: bool, listen: Listen | None) -> Trace:
     images = np.asarray(images)
     expected = graph.nodes[0].shape
     if images.dtype != np.uint8 or images.shape[1:] != expected or not len(images):
@@ -124,9 +123,7 @@ def _run(
     return concatenate([_run_chunk(graph, chunk, potentials, listen) for chunk in chunks])
 
 
-def _run_chunk(
-    graph: Graph | FixedGraph, images: np.ndarray, potentials: bool, listen: Listen | None
-) -> Trace:
+def _run_chunk(graph: Graph | FixedGraph, images: np.ndarray, potentials: bool, listen: Listen | None) -> Trace:
     window = windows(graph)
     signals: dict[str, _Signal] = {}
     layers = []

@@ -26,7 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--bits", type=int, choices=range(2, 9), metavar="N",
         help="bits of a weight, sign included, 2 to 8 (default: those the RUN was trained for, else 8)",
     )  # fmt: skip
-    parser.add_argument("--calibrate", metavar="DIR", help="image folder, one sub-folder per class, to measure ranges on")
+    parser.add_argument(
+        "--calibrate", metavar="DIR", help="image folder, one sub-folder per class, to measure ranges on"
+    )
     add_limit(parser, CALIBRATION_IMAGES)
     add_json(parser)
 

@@ -88,8 +88,9 @@ def show_agreement(found: Agreement, *, title: str) -> None:
         f"{title}: {found.images} images",
         ["layer", "rate, floats", "rate, integers", "spikes that differ"],
         rows,
-        caption=f"balanced accuracy {found.float_balanced_accuracy:.4f} in floats, {found.integer_balanced_accuracy:.4f} in "
-        f"integers; {100 * found.classes_differing:.2f} % of the images are told to be of another class; "
+        caption=f"balanced accuracy {found.float_balanced_accuracy:.4f} in floats, "
+        f"{found.integer_balanced_accuracy:.4f} in integers; "
+        f"{100 * found.classes_differing:.2f} % of the images are told to be of another class; "
         f"{found.seen} of them were seen in training or selection" + (", which flatters both" if found.seen else ""),
     )
 

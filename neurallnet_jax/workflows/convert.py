@@ -15,9 +15,7 @@ from neurallnet_jax.network import rounding
 __all__ = ["convert", "float_graph", "open_port", "trained_bits"]
 
 
-def convert(
-    saved: Checkpoint, *, bits: int | None = None, measured: Mapping[str, Measured] | None = None
-) -> Port:
+def convert(saved: Checkpoint, *, bits: int | None = None, measured: Mapping[str, Measured] | None = None) -> Port:
     """Return the integer network of a trained one, with its float graph and what rounding cost.
 
     Args:

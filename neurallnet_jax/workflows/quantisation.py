@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from lava_port import calibrate, passes, reference
-from lava_port.graph import FixedReadout
+from lava_port.graph import FixedLif, FixedReadout
 from lava_port.port import Port
 from lava_port.scales import MARGIN
 from lava_port.trace import Trace
@@ -116,7 +116,7 @@ def compare(
     scale = next(node.scale for node in port.fixed.nodes if isinstance(node, FixedReadout))
     left, right = np.concatenate(logits[0]), scale * np.concatenate(logits[1])
     shares = np.sum(spikes, axis=0)
-    names = [layer.name for layer in real.layers]
+    names = [node.name for node in port.fixed.nodes if isinstance(node, FixedLif)]
     return Agreement(
         images=len(pixels),
         seen=seen,

@@ -64,7 +64,9 @@ def test_a_factor_of_a_row_does_not_change_the_integers_of_what_is_rounded(real,
     """As a batch norm's scale does, folded in after training."""
     factor = -factor if negative else factor
     once = rounding.rounded(real.astype(np.float32), bits)
-    np.testing.assert_array_equal(integers(factor * once.astype(np.float64), bits), np.sign(factor) * integers(once, bits))
+    np.testing.assert_array_equal(
+        integers(factor * once.astype(np.float64), bits), np.sign(factor) * integers(once, bits)
+    )
 
 
 @given(ROWS, BITS)

@@ -353,9 +353,9 @@ def test_a_run_begun_before_there_were_weight_bits_can_be_resumed(stopped, whole
     record = json.loads((out / runs.RUN_NAME).read_text())
     del record["request"]["training"]["weight_bits"]
     (out / runs.RUN_NAME).write_text(json.dumps(record))
+    other = dataclasses.replace(request_, training=dataclasses.replace(request_.training, weight_bits=4))
     with pytest.raises(ValueError, match=r"training.weight_bits was None, is 4"):
-        bits = dataclasses.replace(request_.training, weight_bits=4)
-        runs.train(dataclasses.replace(request_, training=bits), out, resume=True)
+        runs.train(other, out, resume=True)
     runs.train(request_, out, resume=True)
     assert same_bits(out, whole[0])
 

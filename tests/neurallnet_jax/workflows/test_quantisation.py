@@ -49,7 +49,7 @@ def test_the_report_is_that_of_both_references_on_all_images_at_once(small: Chec
     assert found.layers[0].differing > 0
     told, integer = real.scores.argmax(axis=1), whole.scores.argmax(axis=1)
     assert found.classes_differing == (told != integer).mean()
-    recall = lambda predicted: np.mean([(predicted[LABELS == c] == c).mean() for c in range(4)])
+    recall = lambda predicted: np.mean([(predicted[c == LABELS] == c).mean() for c in range(4)])
     assert found.float_balanced_accuracy == pytest.approx(recall(told))
     assert found.integer_balanced_accuracy == pytest.approx(recall(integer))
 
