@@ -115,7 +115,7 @@ class Fit:
     measured: Measured | None = None
 
     def whole(self, scale: np.ndarray) -> np.ndarray:
-        """Return the weights as even integers, one scale per channel."""
+        """Return the weights as integers, one scale per channel."""
         return whole_weights(self.real, scale, self.weight_bits)
 
     def current(self, whole: np.ndarray, shift: int) -> tuple[np.ndarray, np.ndarray]:
@@ -239,8 +239,9 @@ class Fit:
             bias_error = float(np.abs(bias * unit / 64 - self.bias).max() / self.lif.v_threshold)
             limit = POTENTIAL_LIMIT
         rms, worst = relative_rms(whole - real, real), relative_max(whole - real, real)
+        least, most, kept = float(scale.min()), float(scale.max()), bits(whole, self.weight_bits)
         return LayerRounding(
-            self.name, bits(whole), float(scale.min()), float(scale.max()), rms, worst, threshold_error, bias_error,
+            self.name, kept, least, most, rms, worst, threshold_error, bias_error,
             current_bound=bound, current_limit=self.limit, potential_bound=potential, potential_limit=limit,
             proof="calibration" if trusting.any() else "weights", weight_bits=self.weight_bits,
         )  # fmt: skip
@@ -275,15 +276,17 @@ def _potential(
 
 
 def whole_weights(real: np.ndarray, scale: np.ndarray, weight_bits: int = rounding.MOST_BITS) -> np.ndarray:
-    """Return weights as even integers of at most `weight_bits` bits, int64, one scale per row."""
+    """Return weights as integers of `weight_bits` bits, int64, one scale per row."""
     return rounding.whole(real, scale[:, None], weight_bits).astype(np.int64)
 
 
-def bits(whole: np.ndarray) -> float:
-    """Return the bits, sign included, of the row of even weights that uses fewest; 8 where all are zero."""
+def bits(whole: np.ndarray, weight_bits: int = rounding.MOST_BITS) -> float:
+    """Return the bits, sign included, of the row that uses fewest levels of `weight_bits`; these where all are zero."""
     largest = np.abs(whole.reshape(len(whole), -1).astype(np.int64)).max(axis=1)
     largest = largest[largest > 0]
-    return round(float(1 + np.log2(largest.min() / 2 + 1)), 2) if len(largest) else float(rounding.MOST_BITS)
+    if not len(largest):
+        return float(weight_bits)
+    return round(float(1 + np.log2(largest.min() / rounding.grain(weight_bits) + 1)), 2)
 
 
 def relative_rms(error: np.ndarray, real: np.ndarray) -> float:

@@ -1,7 +1,7 @@
 """Turn a trained network into integers and Lava processes, and write them as a PORT.
 
-Batch norms fold into the weights, weights become even integers of up to 8 bits (times two) with a scale per channel,
-thresholds and biases follow, and every range is proven from the weights. The table says what rounding cost each layer.
+Batch norms fold into the weights, weights become integers of 2 to 8 bits with a scale per channel, thresholds and biases
+follow, and every range is proven from the weights. The table says what rounding cost each layer.
 With --calibrate, channels that the proof would take bits from trust ranges measured on images instead, and a second table
 compares floats and integers on these images. docs/quantisation.md has the equations.
 """

@@ -69,16 +69,17 @@ def test_fewer_bits_mean_fewer_levels_and_gates_keep_eight(networks, lowered, im
     fixed, rounding = quantise.quantise(folded, bits=bits)
     check_integers(fixed)
     check_proofs(fixed, rounding, images_of((16, 16, 3), 4, 0))
-    most = 2 * (2 ** (bits - 1) - 1)
+    most = 2 ** (bits - 1) - 1
     for node in fixed.nodes:
         if isinstance(node, graph.FixedConv | graph.FixedDense):
-            assert np.abs(node.weight).max() == most
+            assert np.abs(node.weight).max() == 2 ** (9 - bits) * most
+            assert len(np.unique(node.weight)) <= 2 * most + 1
     gates = [node for node in fixed.nodes if isinstance(node, graph.FixedGate)]
     assert max(np.abs(gate.reduce).max() for gate in gates) == 254
     kept = {entry.name: (entry.bits, entry.weight_bits) for entry in rounding}
     assert kept["conv_1"] == kept["conv_2"] == (bits, bits)
     assert kept["gate_1"][1] == 8
-    assert max(entry.weight_error_max for entry in rounding if entry.name.startswith("conv")) <= 1.01 / most
+    assert max(entry.weight_error_max for entry in rounding if entry.name.startswith("conv")) <= 1.01 / (2 * most)
 
 
 def test_integers_do_not_depend_on_the_sign_of_a_channel(networks, lowered):

@@ -26,6 +26,8 @@ def test_bits_count_the_levels_of_the_channel_that_uses_fewest():
     assert scales.bits(np.array([[254, 0], [0, -2]])) == 2
     assert scales.bits(np.array([[0, 0], [-126, 4]])) == 7
     assert scales.bits(np.zeros((2, 2))) == 8
+    assert scales.bits(np.array([[192, 0], [64, 0]]), 3) == 2
+    assert scales.bits(np.array([[192, 64], [-192, 0]]), 3) == 3
 
 
 def test_errors_are_shares_of_what_was_rounded():

@@ -23,18 +23,20 @@ def integers(real: np.ndarray, bits: int) -> np.ndarray:
 
 
 def test_a_row_worked_out_by_hand():
-    """Three bits are L = 3 levels: scale 0.9 / 6 = 0.15, a level is 0.3. Ties, here 0.5, 1.5 and 2.5 levels, go to even."""
+    """Three bits are L = 3 levels of 64 units: a level is 0.9 / 3 = 0.3. Ties, 0.5, 1.5 and 2.5 levels, go to even."""
     row = np.array([[0.9, -0.44, 0.16, 0.14, 0.0, -0.9]])
-    np.testing.assert_array_equal(integers(row, 3), [[6, -2, 2, 0, 0, -6]])
+    np.testing.assert_array_equal(integers(row, 3), [[192, -64, 64, 0, 0, -192]])
     np.testing.assert_allclose(rounding.rounded(row, 3), [[0.9, -0.3, 0.3, 0, 0, -0.9]])
-    np.testing.assert_array_equal(rounding.whole(np.array([1.0, 3.0, 5.0, -1.0, -3.0]), 1.0, 4), [0, 4, 4, 0, -4])
+    np.testing.assert_array_equal(rounding.whole(np.array([1.0, 3.0, 5.0, -1.0, -3.0]), 1.0, 8), [0, 4, 4, 0, -4])
 
 
 @given(ROWS, BITS)
-def test_integers_are_even_and_no_more_than_their_levels_and_the_largest_weight_takes_the_last(real, bits):
+def test_integers_are_whole_levels_and_no_more_than_their_levels_and_the_largest_weight_takes_the_last(real, bits):
     whole = integers(real, bits)
-    most = 2 * (2 ** (bits - 1) - 1)
-    assert not (whole % 2).any()
+    step = 2 ** (9 - bits)
+    most = step * (2 ** (bits - 1) - 1)
+    assert 128 <= most <= 254
+    assert not (whole % step).any()
     largest = np.abs(whole).max(axis=1)
     np.testing.assert_array_equal(largest, np.where(np.abs(real).max(axis=1) > 0, most, 0))
 
@@ -55,7 +57,7 @@ def test_rounding_what_is_rounded_changes_not_one_bit(real, bits):
 
 @given(ROWS, BITS)
 def test_an_error_is_half_a_level_at_most(real, bits):
-    level = 2 * rounding.full_scale(real, bits)
+    level = np.abs(real).max(axis=1, keepdims=True) / (2 ** (bits - 1) - 1)
     assert (np.abs(rounding.rounded(real, bits) - real) <= level / 2 * (1 + 1e-9)).all()
 
 

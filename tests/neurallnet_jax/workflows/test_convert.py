@@ -48,7 +48,7 @@ def test_weights_take_the_bits_they_were_trained_for_unless_told_otherwise(small
     trained = dataclasses.replace(small, provenance={"training": {"weight_bits": 4}})
     largest = lambda port: max(np.abs(node.weight).max() for node in port.fixed.nodes if hasattr(node, "weight"))
     assert [trained_bits(small), trained_bits(trained)] == [8, 4]
-    assert [largest(convert(small)), largest(convert(trained)), largest(convert(trained, bits=6))] == [254, 14, 62]
+    assert [largest(convert(small)), largest(convert(trained)), largest(convert(trained, bits=6))] == [254, 224, 248]
     assert convert(trained, bits=6).provenance["weight_bits"] == 6
     with pytest.raises(ValueError, match="weights of 'four' bits"):
         convert(dataclasses.replace(small, provenance={"training": {"weight_bits": "four"}}))
