@@ -62,7 +62,7 @@ from lava_port.scales import (
 )
 from neurallnet_jax.network import rounding
 
-__all__ = ["LayerRounding", "quantise"]
+__all__ = ["LayerRounding", "quantise", "units"]
 
 _GREATEST_SHIFT = 22
 
@@ -115,7 +115,22 @@ def quantise(
             layer, the value and the limit.
         ValueError: Too few or too many bits.
     """
-    wish = _Wish(rounding.check_bits(bits), measured or {})
+    nodes, roundings, _ = _pieces(graph, _Wish(rounding.check_bits(bits), measured or {}))
+    return FixedGraph(nodes, graph.steps, graph.classes), roundings
+
+
+def units(
+    graph: Graph, *, bits: int = rounding.MOST_BITS, measured: Mapping[str, Measured] | None = None
+) -> dict[str, tuple[str, np.ndarray]]:
+    """Return, by convolution or dense layer, the integer node that hands on its current and what its integers stand for.
+
+    The second is the real value of one integer, per channel; arguments are those of `quantise`, and so are the integers.
+    """
+    currents = _pieces(graph, _Wish(rounding.check_bits(bits), measured or {}))[2]
+    return {name: (current.source, current.unit) for name, current in currents.items()}
+
+
+def _pieces(graph: Graph, wish: _Wish) -> tuple[tuple[FixedNode, ...], tuple[LayerRounding, ...], dict[str, _Current]]:
     nodes: list[FixedNode] = []
     roundings = []
     currents: dict[str, _Current] = {}
@@ -126,7 +141,7 @@ def quantise(
             roundings.append(piece.rounding)
         if piece.current is not None:
             currents[node.name] = piece.current
-    return FixedGraph(tuple(nodes), graph.steps, graph.classes), tuple(roundings)
+    return tuple(nodes), tuple(roundings), currents
 
 
 # --- One rule per node

@@ -2,8 +2,9 @@
 
 Batch norms fold into the weights, weights become integers of 2 to 8 bits with a scale per channel, thresholds and biases
 follow, and every range is proven from the weights. The table says what rounding cost each layer.
-With --calibrate, channels that the proof would take bits from trust ranges measured on images instead, and a second table
-compares floats and integers on these images. docs/quantisation.md has the equations.
+With --calibrate, channels that the proof would take bits from trust ranges measured on images instead, biases are corrected
+where that brings integers nearer to floats on these images, and a second table compares the two. docs/quantisation.md has
+the equations.
 """
 
 import argparse
@@ -43,17 +44,17 @@ def run(args: argparse.Namespace) -> int:
     from neurallnet_jax.cli import output, tables
     from neurallnet_jax.workflows.convert import convert
 
-    saved, agreement, skipped = checkpoints.load(args.run), None, []
+    saved, calibration, skipped = checkpoints.load(args.run), None, []
     if args.calibrate:
-        port, agreement, skipped = _calibrated(saved, args)
+        port, calibration, skipped = _calibrated(saved, args)
     else:
         port = convert(saved, bits=args.bits)
     ports.save(port, args.out)
     size = sum(file.stat().st_size for file in args.out.iterdir())
     integers = (args.out / ports.FIXED_NAME).stat().st_size
     tables.show_rounding(port.rounding)
-    if agreement:
-        tables.show_agreement(agreement, title=f"floats against integers on {args.calibrate}")
+    if calibration:
+        tables.show_calibration(calibration, title=f"floats against integers on {args.calibrate}")
     out = output.console()
     windows = graphs.windows(port.fixed)
     out.print(
@@ -84,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _calibrated(saved: Any, args: argparse.Namespace) -> tuple[Any, Any, list[dict[str, str]]]:
-    """Return the PORT, how it agrees with the float network, and the files that were skipped."""
+    """Return the PORT, what calibration made of it, and the files that were skipped."""
     import numpy as np
 
     from neurallnet_jax.cli import output
@@ -96,8 +97,8 @@ def _calibrated(saved: Any, args: argparse.Namespace) -> tuple[Any, Any, list[di
     pixels, labels = np.asarray(dataset.pixels[chosen.places]), dataset.labels[chosen.places]
     seen = int(chosen.seen.sum())
     with output.progress("calibrating") as progress:
-        port, agreement = convert_with_images(saved, pixels, labels, seen=seen, bits=args.bits, progress=progress)
-    return port, agreement, output.warn_skipped(dataset.bad)
+        port, found = convert_with_images(saved, pixels, labels, seen=seen, bits=args.bits, progress=progress)
+    return port, found, output.warn_skipped(dataset.bad)
 
 
 def _delay(steps: int) -> str:

@@ -15,13 +15,20 @@ from neurallnet_jax.network import rounding
 __all__ = ["convert", "float_graph", "open_port", "trained_bits"]
 
 
-def convert(saved: Checkpoint, *, bits: int | None = None, measured: Mapping[str, Measured] | None = None) -> Port:
+def convert(
+    saved: Checkpoint,
+    *,
+    bits: int | None = None,
+    measured: Mapping[str, Measured] | None = None,
+    folded: Graph | None = None,
+) -> Port:
     """Return the integer network of a trained one, with its float graph and what rounding cost.
 
     Args:
         saved: The trained network.
         bits: Of the weights, sign included; None for those that it was trained for.
         measured: Ranges that calibration measured on its folded float graph.
+        folded: What to round; None for its folded float graph, another for one whose biases calibration corrected.
 
     Raises:
         GraphError: The network holds something that the hardware does not have; the message names the layer.
@@ -29,7 +36,7 @@ def convert(saved: Checkpoint, *, bits: int | None = None, measured: Mapping[str
     """
     graph = float_graph(saved)
     bits = trained_bits(saved) if bits is None else bits
-    fixed, rounded = quantise.quantise(passes.fold(graph), bits=bits, measured=measured)
+    fixed, rounded = quantise.quantise(folded or passes.fold(graph), bits=bits, measured=measured)
     return Port(
         network=saved.spec,
         graph=graph,

@@ -1,4 +1,4 @@
-"""A conversion with images: ranges measured on them, and how far the integer network agrees with the float one on them.
+"""A conversion with images: ranges and biases from them, and how the integer network agrees with the float one on them.
 
 Knows both packages and no command line.
 """
@@ -11,16 +11,17 @@ from typing import Any
 import numpy as np
 
 from lava_port import calibrate, passes, reference
-from lava_port.graph import FixedLif, FixedReadout
+from lava_port.graph import ConvNode, DenseNode, FixedLif, FixedReadout
 from lava_port.port import Port
 from lava_port.scales import MARGIN
 from lava_port.trace import Trace
 from neurallnet_jax.checkpoint import Checkpoint
-from neurallnet_jax.metrics import calibration, scores
-from neurallnet_jax.workflows.convert import convert, float_graph
+from neurallnet_jax.metrics import scores
+from neurallnet_jax.metrics.calibration import apply_temperature
+from neurallnet_jax.workflows.convert import convert, float_graph, trained_bits
 from neurallnet_jax.workflows.simulate import BATCH, open_backend
 
-__all__ = ["Agreement", "LayerAgreement", "compare", "convert_with_images"]
+__all__ = ["Agreement", "Calibration", "LayerAgreement", "compare", "convert_with_images", "to_json"]
 
 Advance = Callable[[int, int], None]
 
@@ -53,6 +54,7 @@ class Agreement:
         classes_differing: Share of the images that the two tell to be of different classes.
         float_balanced_accuracy: Mean recall of the float network over the classes that occur.
         integer_balanced_accuracy: Of the integer network.
+        logit_error: Root mean square of the difference of the logits.
     """
 
     images: int
@@ -61,6 +63,24 @@ class Agreement:
     classes_differing: float
     float_balanced_accuracy: float
     integer_balanced_accuracy: float
+    logit_error: float
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What a conversion with images made of them.
+
+    Attributes:
+        margin: A measured range counts this many times.
+        bias_corrected: Whether biases are corrected; they are where that makes `logit_error` smaller.
+        logit_error_otherwise: The error without, or with, that correction.
+        agreement: How the integer network that was written agrees with the float one on these images.
+    """
+
+    margin: float
+    bias_corrected: bool
+    logit_error_otherwise: float
+    agreement: Agreement
 
 
 def convert_with_images(
@@ -71,8 +91,8 @@ def convert_with_images(
     seen: int,
     bits: int | None = None,
     progress: Advance | None = None,
-) -> tuple[Port, Agreement]:
-    """Return the PORT of a trained network, calibrated on images, and how it agrees with the float network on them.
+) -> tuple[Port, Calibration]:
+    """Return the PORT of a trained network, calibrated on images, and what that was worth on them.
 
     Args:
         saved: The trained network.
@@ -80,21 +100,37 @@ def convert_with_images(
         labels: True class of each image.
         seen: How many of them training or selection has used, for the record.
         bits: Of the weights; None for those that the network was trained for.
-        progress: Called with runs done and runs in all: each image runs once to be measured and once to be compared.
+        progress: Called with stages done and stages in all: ranges, the bias of every layer, two comparisons.
 
     Raises:
         ValueError: No image, images that do not fit, too few or too many bits, or a network that does not convert.
     """
-    tell = progress or (lambda done, total: None)
-    count = len(pixels)
-    measured = calibrate.measure(
-        passes.fold(float_graph(saved)), pixels, progress=lambda done, _: tell(done, 2 * count)
+    bits = trained_bits(saved) if bits is None else bits
+    folded = passes.fold(float_graph(saved))
+    stages = 3 + sum(isinstance(node, ConvNode | DenseNode) for node in folded.nodes)
+    tell = lambda done: progress(done, stages) if progress else None
+    measured = calibrate.measure(folded, pixels)
+    tell(1)
+    corrected = calibrate.correct_biases(
+        folded, pixels, bits=bits, measured=measured, progress=lambda done, _: tell(1 + done)
     )
-    port = convert(saved, bits=bits, measured=measured)
-    agreement = compare(port, pixels, labels, seen=seen, progress=lambda done, _: tell(count + done, 2 * count))
-    record: dict[str, Any] = {"margin": MARGIN, **dataclasses.asdict(agreement)}
-    record["layers"] = list(record["layers"])
-    return dataclasses.replace(port, provenance={**port.provenance, "calibration": record}), agreement
+    found = []
+    for place, graph in enumerate((folded, corrected)):
+        port = convert(saved, bits=bits, measured=measured, folded=graph)
+        found.append((port, compare(port, pixels, labels, seen=seen)))
+        tell(stages - 1 + place)
+    (_, plain), (_, shifted) = found
+    better = shifted.logit_error < plain.logit_error
+    (port, agreement), (_, other) = found[::-1] if better else found
+    calibration = Calibration(MARGIN, better, other.logit_error, agreement)
+    return dataclasses.replace(port, provenance={**port.provenance, "calibration": to_json(calibration)}), calibration
+
+
+def to_json(calibration: Calibration) -> dict[str, Any]:
+    """Return a calibration as plain data, the agreement's entries among its own."""
+    data = dataclasses.asdict(calibration)
+    agreement = data.pop("agreement")
+    return {**data, **agreement, "layers": list(agreement["layers"])}
 
 
 def compare(
@@ -126,6 +162,7 @@ def compare(
         classes_differing=float((left.argmax(axis=1) != right.argmax(axis=1)).mean()),
         float_balanced_accuracy=_balanced(port, labels, left),
         integer_balanced_accuracy=_balanced(port, labels, right),
+        logit_error=float(np.sqrt(((left - right) ** 2).mean())),
     )
 
 
@@ -141,4 +178,4 @@ def _spikes(real: Trace, whole: Trace) -> np.ndarray:
 
 
 def _balanced(port: Port, labels: np.ndarray, logits: np.ndarray) -> float:
-    return scores.score(labels, calibration.apply_temperature(logits, 1.0), port.classes).balanced_accuracy
+    return scores.score(labels, apply_temperature(logits, 1.0), port.classes).balanced_accuracy

@@ -89,6 +89,47 @@ def test_the_integers_stay_within_what_was_measured_and_nearer_to_the_floats(net
     assert differing(seen) < differing(before)
 
 
+@pytest.mark.parametrize("name", ["gated", "delayed", "plain", "flat"])
+def test_corrected_biases_give_every_channel_the_mean_of_the_floats(networks, lowered, images_of, name):
+    """Exactly, before the bias itself becomes an integer, whose step is 1/64 of a unit (of the read-out's one unit)."""
+    folded = passes.fold(lowered(networks[name], 0))
+    images = images_of(folded.nodes[0].shape, 12, 0)
+    corrected = calibrate.correct_biases(folded, images, bits=4)
+    wanted = means(folded, images, reference.run_float)
+    errors = {}
+    for key, built in (("before", folded), ("after", corrected)):
+        fixed, _ = quantise.quantise(built, bits=4)
+        found, units = means(fixed, images, reference.run_fixed), quantise.units(built, bits=4)
+        for layer, (source, unit) in units.items():
+            bias = graph.find(built, layer).bias
+            shift = found[source] * unit + bias - wanted[layer] - graph.find(folded, layer).bias
+            errors.setdefault(layer, {})[key] = np.abs(shift).max()
+    assert set(errors) == {node.name for node in folded.nodes if isinstance(node, graph.ConvNode | graph.DenseNode)}
+    for layer, error in errors.items():
+        assert error["after"] < 1e-9 < error["before"], layer
+
+
+def means(built, images, run):
+    parts = {}
+    run(built, images, listen=lambda node, values: parts.setdefault(node.name, []).append(values))
+    return {
+        name: np.concatenate(some, axis=1).reshape(-1, some[0].shape[-1]).mean(axis=0) for name, some in parts.items()
+    }
+
+
+def test_a_unit_is_what_an_integer_of_the_current_stands_for(networks, lowered, images_of):
+    """The float current of weights that are rounded, over the integer current: the unit, but for what the hold rounds."""
+    folded = passes.fold(lowered(networks["plain"], 0))
+    fixed, _ = quantise.quantise(folded, bits=5)
+    units = quantise.units(folded, bits=5)
+    assert units["conv_1"][0] == "hold"
+    assert units["conv_2"][0] == "conv_2"
+    real, whole = graph.find(folded, "conv_2").kernel, graph.find(fixed, "conv_2").weight
+    assert np.abs(whole * units["conv_2"][1][:, None, None, None] - real).max() <= 8.01 * units["conv_2"][1].max()
+    largest = lambda kernel: np.abs(kernel.reshape(len(kernel), -1)).max(axis=1)
+    np.testing.assert_allclose(largest(real), largest(whole) * units["conv_2"][1])
+
+
 def test_without_an_image_nothing_is_measured(networks, lowered):
     folded = passes.fold(lowered(networks["plain"], 0))
     with pytest.raises(ValueError, match="no image to calibrate with"):

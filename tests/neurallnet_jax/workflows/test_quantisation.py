@@ -48,6 +48,8 @@ def test_the_report_is_that_of_both_references_on_all_images_at_once(small: Chec
         assert entry.differing == pytest.approx((left.spikes != right.spikes).mean())
     assert found.layers[0].differing > 0
     told, integer = real.scores.argmax(axis=1), whole.scores.argmax(axis=1)
+    difference = port.fixed.nodes[-1].scale * whole.scores - real.scores
+    assert found.logit_error == pytest.approx(np.sqrt((difference**2).mean()))
     assert found.classes_differing == (told != integer).mean()
     recall = lambda predicted: np.mean([(predicted[c == LABELS] == c).mean() for c in range(4)])
     assert found.float_balanced_accuracy == pytest.approx(recall(told))
@@ -59,13 +61,29 @@ def test_a_port_remembers_its_calibration(small: Checkpoint, pixels: np.ndarray,
     port, found = quantisation.convert_with_images(
         small, pixels, LABELS, seen=3, bits=6, progress=lambda done, total: told.append((done, total))
     )
-    assert told == [(16, 40), (20, 40), (36, 40), (40, 40)]
+    assert told == [(done, 6) for done in range(1, 7)]  # ranges, three layers, two comparisons
     ports.save(port, tmp_path / "port")
     record = ports.load(tmp_path / "port").provenance["calibration"]
-    assert record["margin"] == 2.0
-    assert record["integer_balanced_accuracy"] == found.integer_balanced_accuracy
-    assert record["layers"] == [dataclasses.asdict(layer) for layer in found.layers]
+    assert record["margin"] == found.margin == 2.0
+    assert record == quantisation.to_json(found)
+    assert record["layers"] == [dataclasses.asdict(layer) for layer in found.agreement.layers]
     assert port.provenance["weight_bits"] == 6
+
+
+def test_biases_are_corrected_where_that_brings_the_logits_nearer_and_only_there(
+    small: Checkpoint, pixels: np.ndarray
+) -> None:
+    """Over several bits both happen; the PORT is then that of one or the other, and the error told is the smaller."""
+    kept = set()
+    for bits in (2, 3, 4, 5, 6, 8):
+        port, found = quantisation.convert_with_images(small, pixels, LABELS, seen=0, bits=bits)
+        plain = quantisation.compare(convert(small, bits=bits), pixels, LABELS)
+        assert found.agreement == quantisation.compare(port, pixels, LABELS)
+        assert found.agreement.logit_error <= found.logit_error_otherwise
+        without = found.logit_error_otherwise if found.bias_corrected else found.agreement.logit_error
+        assert without == plain.logit_error
+        kept.add(found.bias_corrected)
+    assert True in kept
 
 
 def test_slow_neurons_trust_the_images_and_are_marked(small: Checkpoint, pixels: np.ndarray) -> None:
