@@ -436,6 +436,7 @@ def test_convert_calibrates_and_says_how_floats_and_integers_agree(
     assert answer.json["bits"]["conv_1"] == 5
     found = answer.json["calibration"]
     assert (found["images"], found["margin"]) == (8, 2.0)
+    assert {"bias_corrected", "logit_error", "logit_error_otherwise", "classes_differing"} <= set(found)
     assert 0 < found["seen"] <= 8
     assert [layer["name"] for layer in found["layers"]] == ["lif_1", "lif_2", "lif_3"]
     assert ports.load(out).provenance["calibration"] == found
