@@ -7,7 +7,7 @@ spiking layer that differ from the float network's, `logits` the root mean squar
 both on every fourth test image. A RUN trained with `--weight-bits` is shown at its own bits.
 
 Command: uv run python benchmarks/quantisation.py --data ../shared/data/taleqani [RUN ...]
-Time: eight minutes on two busy cores of an AMD EPYC, for the shipped checkpoint alone.
+Time: nine minutes on two busy cores of an AMD EPYC, for the shipped checkpoint alone.
 """
 
 import argparse
