@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from PIL import Image
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
@@ -503,6 +504,16 @@ def test_a_nir_file_becomes_a_port_and_what_it_does_not_say_can_be_given(
     assert (made.classes, made.graph.nodes[0].offset) == (tuple("abcd"), (1, 2, 3))
 
 
+def test_a_nir_file_converts_with_few_bits_and_calibration(
+    neurallnet: Callable[..., Answer], smears: Path, nir_file: Path, tmp_path: Path
+) -> None:
+    words = ("convert-to-lava", nir_file, "--out", tmp_path / "port", "--bits", 4)
+    answer = neurallnet(*words, "--calibrate", smears, "--limit", 4)
+    assert answer.code == 0
+    assert (answer.json["weight_bits"], answer.json["calibration"]["images"], answer.json["seen"]) == (4, 4, 0)
+    refused(neurallnet(*words, "--limit", 4), "--limit goes with --calibrate DIR")
+
+
 def test_a_damaged_nir_file_is_one_line(neurallnet: Callable[..., Answer], nir_file: Path, tmp_path: Path) -> None:
     whole = nir_file.read_bytes()
     for data in (b"", b"no HDF5", whole[: len(whole) // 2]):
@@ -527,6 +538,79 @@ def test_convert_writes_a_port_and_what_it_cost(
     for name in ("fixed.safetensors", "float.safetensors", "port.json"):
         assert (tmp_path / "port" / name).read_bytes() == (port / name).read_bytes()
     refused(neurallnet("convert-to-lava", trained, "--out", trained), "is no PORT", "nothing was written")
+
+
+def test_convert_calibrates_and_says_how_floats_and_integers_agree(
+    neurallnet: Callable[..., Answer], trained: Path, smears: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "port"
+    answer = neurallnet("convert-to-lava", trained, "--out", out, "--bits", 5, "--calibrate", smears, "--limit", 8)
+    assert answer.code == 0
+    assert {"layers", "bits", "bytes", "weight_bits", "calibration", "skipped"} <= set(answer.json)
+    assert answer.json["weight_bits"] == 5
+    assert answer.json["bits"]["conv_1"] == 5
+    found = answer.json["calibration"]
+    assert (found["images"], found["margin"]) == (8, 2.0)
+    assert {"bias_corrected", "logit_error", "logit_error_otherwise", "classes_differing"} <= set(found)
+    assert 0 < found["seen"] <= 8
+    assert [layer["name"] for layer in found["layers"]] == ["lif_1", "lif_2", "lif_3"]
+    assert ports.load(out).provenance["calibration"] == found
+    assert "balanced accuracy" in answer.out
+    simulated = neurallnet("simulate", out, "--data", smears, "--limit", 8)
+    assert simulated.json["balanced_accuracy"] == found["integer_balanced_accuracy"]
+    neurons = sum(layer["integer_rate"] for layer in found["layers"])
+    assert (sum(simulated.json["spikes"].values()) > 0) == (neurons > 0)
+
+
+def test_a_folder_that_cannot_calibrate_is_one_line_and_leaves_no_port(
+    neurallnet: Callable[..., Answer], trained: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "port"
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "hollow" / "Benign").mkdir(parents=True)
+    Image.new("RGB", (32, 32)).save(strange := tmp_path / "a.png")
+    (tmp_path / "other" / "Cats").mkdir(parents=True)
+    strange.rename(tmp_path / "other" / "Cats" / "a.png")
+    for folder, message in (
+        ("empty", "has no sub-folder"),
+        ("hollow", "is a class folder without images"),
+        ("other", "class Cats is none of the model's"),
+        ("nowhere", "does not exist"),
+    ):
+        refused(neurallnet("convert-to-lava", trained, "--out", out, "--calibrate", tmp_path / folder), message)
+    assert {entry.name for entry in tmp_path.iterdir()} == {"empty", "hollow", "other"}
+
+
+def test_a_bad_file_among_those_that_calibrate_is_named_and_costs_exit_code_one(
+    neurallnet: Callable[..., Answer], trained: Path, marred: Path, tmp_path: Path
+) -> None:
+    answer = neurallnet("convert-to-lava", trained, "--out", tmp_path / "port", "--calibrate", marred, "--limit", 4)
+    assert answer.code == 1
+    assert marred_files(answer.json["skipped"]) == {"Benign/cut.png", "Pre-B/empty.png", "Pro-B/text.jpg"}
+    assert answer.json["calibration"]["images"] == 4
+
+
+@pytest.mark.parametrize("command", ["convert-to-lava --out p --bits", "train --data d --out r --weight-bits"])
+@pytest.mark.parametrize("bits", ["1", "9", "four"])
+def test_bits_that_no_weight_has_are_refused(command: str, bits: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        cli.main([*command.split(), bits])
+    assert left.value.code == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "invalid" in error
+
+
+def test_a_training_of_few_bits_converts_to_as_many(
+    neurallnet: Callable[..., Answer], smears: Path, trained: Path, tmp_path: Path
+) -> None:
+    words = ("train", "--data", smears, "--from", trained, "--out", tmp_path / "run", *TRAINING, 1, "--weight-bits", 4)
+    assert neurallnet(*words).code == 0
+    answer = neurallnet("convert-to-lava", tmp_path / "run", "--out", tmp_path / "port")
+    assert answer.json["weight_bits"] == 4
+    errors = [entry["weight_error_max"] for entry in answer.json["layers"] if not entry["name"].startswith("gate")]
+    assert max(errors) < 1e-6
+    assert answer.json["calibration"] is None
 
 
 def test_a_port_that_cannot_be_written_leaves_nothing(

@@ -167,7 +167,7 @@ def test_a_network_without_gates_needs_no_images(
     saved = checkpoint_of(classifier_of, small(attention=spec.StaticGate()))
     written = export.export(saved, "nir", tmp_path / "new" / "net.nir")
     assert written.bytes == (tmp_path / "new" / "net.nir").stat().st_size
-    port = convert.convert_nir(written.path)
+    port = convert.to_port(convert.of_nir(written.path))
     assert (port.classes, port.seen, port.image_size) == (CLASSES, (), (16, 16))
     assert port.provenance["nir"] == {"file": "net.nir", "sha256": written.sha256}
     again, rounding = port.fixed, port.rounding
