@@ -895,10 +895,10 @@ def test_what_the_machine_lacks_is_said_in_one_line(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def fails(saved: object) -> None:
+    def fails(source: object, **options: object) -> None:
         raise error
 
-    monkeypatch.setattr(convert, "convert", fails)
+    monkeypatch.setattr(convert, "to_port", fails)
     assert cli.main(["convert-to-lava", str(trained), "--out", "place"]) == 2
     said = capsys.readouterr().err
     assert said.count("\n") == 1
