@@ -15,7 +15,7 @@ import numpy as np
 
 from lava_port.energy.activity import Activity, LayerActivity, SynapseActivity
 from lava_port.energy.connections import fan_out
-from lava_port.energy.messages import events_per_core, neurons_per_core, sent
+from lava_port.energy.messages import deliver
 from lava_port.energy.placement import Placement
 from lava_port.energy.traffic import AnnTraffic, Traffic, Work, ann_traffic, traffic
 from lava_port.graph import (
@@ -262,13 +262,13 @@ def counts(graph: FixedGraph, activity: Activity, *, placement: Placement | None
     signals: dict[str, Signal] = {}
     nodes = []
     node_windows = windows(graph)
-    messages = {} if placement is None else sent(graph, activity, placement)
+    delivery = None if placement is None else deliver(graph, activity, placement)
     for node in graph.nodes:
         window = node_windows[node.name]
         setting = Setting(graph, activity, signals, window, total_steps(graph) - graph.steps)
         tally = count_node(node, setting)
         signals[node.name] = tally.signal
-        over_mesh = vars(messages[node.name]) if placement is not None else dict.fromkeys(_OVER_MESH)
+        over_mesh = dict.fromkeys(_OVER_MESH) if delivery is None else vars(delivery.sent[node.name])
         counted = {**tally.counted, **over_mesh}
         arrays: dict[str, Any] = {name: counted.get(name, setting.every_step(0)) for name in PER_STEP}
         idle = np.full(activity.images, tally.neurons * setting.idle_steps, np.int64)
@@ -299,8 +299,8 @@ def counts(graph: FixedGraph, activity: Activity, *, placement: Placement | None
         activity.total_steps,
         _membrane_updates(activity),
         placement,
-        None if placement is None else neurons_per_core(placement),
-        None if placement is None else events_per_core(graph, activity, placement),
+        None if delivery is None else delivery.neurons_per_core,
+        None if delivery is None else delivery.events_per_core,
     )
 
 

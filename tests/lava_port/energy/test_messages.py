@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lava_port.energy import messages
-from lava_port.energy.activity import measure
+from lava_port.energy.activity import LayerActivity, measure
 from lava_port.energy.chips import CHIPS
 from lava_port.energy.mapping import place
 from lava_port.energy.mesh import tiles
-from lava_port.energy.messages import events_per_core, neurons_per_core, sent
+from lava_port.energy.messages import deliver
 from lava_port.energy.placement import core_of
 from lava_port.graph import (
     FixedGate,
@@ -22,6 +22,7 @@ from lava_port.graph import (
     FixedLif,
     FixedNode,
     GraphError,
+    Window,
     find,
     total_steps,
     windows,
@@ -74,17 +75,19 @@ def test_every_message_and_event_is_found_in_a_list_of_all(
                         for core in connected:
                             if now + 1 < total_steps(graph):
                                 events[core, now + 1, image] += 1
-    for name, found in sent(graph, activity, placement).items():
+    delivery = deliver(graph, activity, placement)
+    for name, found in delivery.sent.items():
         np.testing.assert_array_equal([found.messages, found.hops, found.hops_east_west], expected[name], err_msg=name)
-    np.testing.assert_array_equal(events_per_core(graph, activity, placement), events)
+    np.testing.assert_array_equal(delivery.events_per_core, events)
     held = np.concatenate([core.ravel() for core in cores.values()])
-    np.testing.assert_array_equal(neurons_per_core(placement), np.bincount(held, minlength=placement.cores))
+    np.testing.assert_array_equal(delivery.neurons_per_core, np.bincount(held, minlength=placement.cores))
 
 
 def test_events_per_core_add_up_to_the_synops_stored(plain_graph, make_trace):
     """Without gates every event is a synop, or a multiplication of the image's layer."""
     activity = measure(plain_graph, make_trace(plain_graph, 3))
-    found = events_per_core(plain_graph, activity, place(plain_graph, CHIPS["loihi2"], sharing="shared")).sum(axis=0)
+    placement = place(plain_graph, CHIPS["loihi2"], sharing="shared")
+    found = deliver(plain_graph, activity, placement).events_per_core.sum(axis=0)
     np.testing.assert_array_equal(found[2:5], activity.synapses[0].stored)
     # Rows 0 .. 5 of 6 meet 1, 2, 1, 2, 1, 1 outputs under kernel 3, stride 2, padding 1: 8 x 8 weights, 3 x 4 channels.
     np.testing.assert_array_equal(found[1], [8 * 8 * 3 * 4] * 3)
@@ -94,19 +97,19 @@ def test_events_per_core_add_up_to_the_synops_stored(plain_graph, make_trace):
 def test_images_are_counted_alike_in_chunks_of_any_size(hand_graph, make_trace, monkeypatch):
     activity = measure(hand_graph, make_trace(hand_graph, 7))
     placement = place(hand_graph, CHIPS["loihi2"], sharing="unrolled")
-    whole = sent(hand_graph, activity, placement), events_per_core(hand_graph, activity, placement)
+    whole = deliver(hand_graph, activity, placement)
     monkeypatch.setattr(messages, "_CHUNK", 3)
-    parts = sent(hand_graph, activity, placement), events_per_core(hand_graph, activity, placement)
-    np.testing.assert_array_equal(whole[1], parts[1])
-    for name, found in whole[0].items():
-        np.testing.assert_array_equal(found.messages, parts[0][name].messages)
+    parts = deliver(hand_graph, activity, placement)
+    np.testing.assert_array_equal(whole.events_per_core, parts.events_per_core)
+    for name, found in whole.sent.items():
+        np.testing.assert_array_equal(found.messages, parts.sent[name].messages)
 
 
 def test_a_layer_that_is_not_placed_sends_from_outside(chain_graph, make_trace):
     """Loihi 1 holds lif_2 alone, in one core: every spike of lif_1 is one message, which enters in that core's tile."""
     placement = place(chain_graph, CHIPS["loihi1"], sharing="shared")
     trace = make_trace(chain_graph, 2)
-    found = sent(chain_graph, measure(chain_graph, trace), placement)
+    found = deliver(chain_graph, measure(chain_graph, trace), placement).sent
     spikes = trace.layer("lif_1").spikes.sum(axis=(2, 3, 4))
     np.testing.assert_array_equal(found["lif_1"].messages, spikes)
     assert not found["lif_1"].hops.any()
@@ -116,24 +119,34 @@ def test_a_layer_that_is_not_placed_sends_from_outside(chain_graph, make_trace):
 def test_the_placement_of_another_network_is_refused(chain_graph, plain_graph, make_trace):
     activity = measure(plain_graph, make_trace(plain_graph))
     placement = place(chain_graph, CHIPS["loihi2"], sharing="shared")
-    for function in (sent, events_per_core):
-        with pytest.raises(GraphError, match="the placement is of another network"):
-            function(plain_graph, activity, placement)
+    with pytest.raises(GraphError, match="the placement is of another network"):
+        deliver(plain_graph, activity, placement)
 
 
-def test_what_is_not_known_to_send_or_not_is_refused_by_name(plain_graph, make_trace):
+def test_an_unknown_node_is_refused_by_name(plain_graph, make_trace):
     @dataclasses.dataclass(frozen=True)
     class Delay:
         name: str
         inputs: tuple[str, ...]
         shape: tuple[int, ...]
 
-    placement = place(plain_graph, CHIPS["loihi2"], sharing="shared")
     activity = measure(plain_graph, make_trace(plain_graph))
-    nodes = list(plain_graph.nodes)
-    nodes[2] = Delay("hold_1", ("conv_1",), (3, 3, 4))
-    with pytest.raises(TypeError, match=r"'hold_1': no messages known of Delay; add them with @_senders.register"):
-        sent(FixedGraph(tuple(nodes), 3, ("a", "b")), activity, placement)
+    placement = place(plain_graph, CHIPS["loihi2"], sharing="shared")
+    with pytest.raises(TypeError, match=r"'odd': no messages known of Delay; add them with @_senders.register"):
+        messages._senders(Delay("odd", (), ()), 0, activity, placement)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 2**16), channels=st.integers(1, 24), kinds=st.integers(1, 4))
+def test_pooled_spikes_are_those_of_every_channel_added_up(seed, channels, kinds):
+    rng = np.random.default_rng(seed)
+    spikes = (rng.random((2, 3, 3, 2, channels)) < 0.4).astype(np.uint8)
+    group = np.unique(rng.integers(0, kinds, channels), return_inverse=True)[1].ravel()
+    packed = np.packbits(spikes.reshape(2, 3, -1), axis=-1)
+    layer = LayerActivity("lif", (3, 2, channels), Window(0, 2), np.zeros((2, 3)), None, None, None, None, packed)
+    found = messages._pooled(layer, slice(1, 3), group).reshape(2, 2, 3, 2, -1)
+    for kind in range(group.max() + 1):
+        np.testing.assert_array_equal(found[..., kind], spikes[:, 1:][..., group == kind].sum(axis=-1))
 
 
 def test_every_node_is_known_to_send_or_not():
