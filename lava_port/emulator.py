@@ -33,7 +33,7 @@ from lava_port.graph import (
 from lava_port.ranges import SUM_LIMIT, Range, current_range, ranges, weight_inputs
 from lava_port.trace import FACTS, LayerTrace, Trace, concatenate
 
-__all__ = ["Emulator", "prepare"]
+__all__ = ["Emulator", "integer_scores", "prepare"]
 
 Sums: TypeAlias = Literal["float", "split", "integer"]
 """How a layer adds up: float32; two float32 sums, of the weights' high and low parts; int32."""
@@ -133,6 +133,29 @@ def prepare(graph: FixedGraph, *, batch: int = 32) -> Emulator:
     return Emulator(graph, batch, sums, function)
 
 
+def integer_scores(graph: FixedGraph) -> Callable[[jax.Array], jax.Array]:
+    """Return the network as a function that any device computes exactly: every sum is one of 32-bit integers.
+
+    Slower than what `prepare` returns, which tries float32 on the device it finds; this one promises nothing about devices
+    and can be handed to others.
+
+    Args:
+        graph: The network.
+
+    Returns:
+        uint8 images (batch, height, width, channels) -> class scores, int32 (batch, classes); the batch may be symbolic.
+
+    Raises:
+        GraphError: A node no rule knows, or numbers that 32 bits cannot hold; the message names the layer.
+    """
+    _check(graph, ranges(graph))
+
+    def function(images: jax.Array) -> jax.Array:
+        return _emulate(graph, images, {}, potentials=False)[1]
+
+    return function
+
+
 def _emulate(graph: FixedGraph, images: jax.Array, sums: Mapping[str, Sums], potentials: bool) -> Any:
     signals: dict[str, _Signal] = {}
     outputs = []
@@ -200,7 +223,7 @@ def _(node: FixedLif, heard: Sequence[_Signal], steps: int, how: Sums) -> _Signa
     def step(state: tuple[jax.Array, jax.Array], arrived: tuple[jax.Array, jax.Array | None]) -> Any:
         (u, v), (current, g), shift = state, arrived, bias
         if g is not None:
-            g = g.reshape(len(g), *(1,) * (v.ndim - 2), -1)
+            g = g.reshape(g.shape[0], *(1,) * (v.ndim - 2), g.shape[-1])
             current, shift = _gated(g, current), _gated(g, bias)
         filled = _decay(u, node.du + 1) + (current << 6)
         u = _wrap24(filled)
@@ -232,7 +255,7 @@ def _current(node: FixedConv | FixedDense, values: jax.Array, how: Sums) -> jax.
     folded = values.reshape(-1, *values.shape[2:])
     if isinstance(node, FixedDense):
         folded = folded.sum(axis=tuple(range(1, folded.ndim - 1)), dtype=jnp.int32) if node.shared else folded
-        folded = folded.reshape(len(folded), -1)
+        folded = folded.reshape(folded.shape[0], -1)
     weight = node.weight.astype(np.int32)
     if how == "integer":
         sums = _whole_sums(node, folded.astype(jnp.int32), weight)

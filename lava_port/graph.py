@@ -220,7 +220,10 @@ class FixedInput:
 
 @dataclass(frozen=True, eq=False)
 class FixedConv:
-    """Cross-correlation with even integer weights in [-256, 254], int16 (out, in / groups, height, width)."""
+    """Cross-correlation with even integer weights, int16 (out, in / groups, height, width).
+
+    Hardware and every backend take [-256, 254]; `quantise` rounds to [-254, 254], alike on both sides.
+    """
 
     name: str
     inputs: tuple[str, ...]
@@ -247,7 +250,7 @@ class FixedHold:
 
 @dataclass(frozen=True, eq=False)
 class FixedDense:
-    """Even integer weights in [-256, 254], int16 (out, in); `shared` as in `DenseNode`."""
+    """Even integer weights as in `FixedConv`, int16 (out, in); `shared` as in `DenseNode`."""
 
     name: str
     inputs: tuple[str, ...]

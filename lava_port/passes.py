@@ -1,10 +1,12 @@
-"""Float graph in, float graph out: batch norms and averages disappear into the weights beside them.
+"""Float graph in, float graph out: batch norms and averages disappear into the weights beside them, gates on request.
 
-Knows no integers and no checkpoint. The float reference gives the same potentials before and after, within rounding.
+Knows no integers and no checkpoint. The float reference gives the same potentials before and after a fold, within
+rounding; freezing gates changes the network, and whoever asks for it reports by how much.
 """
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from typing import cast
 
 import numpy as np
@@ -13,15 +15,18 @@ from lava_port.graph import (
     AveragePoolNode,
     ConvNode,
     DenseNode,
+    GateNode,
     GlobalAverageNode,
     Graph,
     GraphError,
+    LifNode,
     Node,
     NormNode,
     find,
 )
+from lava_port.trace import Trace, check_belongs
 
-__all__ = ["fold", "fold_batch_norm", "fold_pooling"]
+__all__ = ["fold", "fold_batch_norm", "fold_pooling", "freeze_gates", "mean_gates", "traced_gates"]
 
 
 def fold(graph: Graph) -> Graph:
@@ -71,6 +76,76 @@ def fold_pooling(graph: Graph) -> Graph:
     for average in [node for node in graph.nodes if isinstance(node, GlobalAverageNode)]:
         graph = _fold_global_average(graph, average)
     return graph
+
+
+def freeze_gates(graph: Graph, gates: Mapping[str, np.ndarray]) -> Graph:
+    """Return `graph` with every gate held at one value per channel: a `NormNode` that scales current and bias alike.
+
+    The network is another one afterwards, unless its gates were constant; `fold` takes the scales into the weights.
+
+    Args:
+        graph: The network, folded or not.
+        gates: Gate of each channel in [0, 1], (channels,), by the name of the gate's node.
+
+    Raises:
+        GraphError: A gate without its values, values for a node that is no gate, or of another shape or range; a gate
+            that something else than neurons hears.
+    """
+    frozen = {node.name: _frozen_gate(graph, node, gates) for node in graph.nodes if isinstance(node, GateNode)}
+    unknown = sorted(set(gates) - set(frozen))
+    if unknown:
+        raise GraphError(f"no gate {unknown[0]!r} to freeze; there are {', '.join(frozen) or 'none'}")
+    nodes: list[Node] = []
+    for node in graph.nodes:
+        if isinstance(node, LifNode) and node.inputs[-1] in frozen:
+            node = dataclasses.replace(node, inputs=node.inputs[1:])
+        nodes.append(frozen.get(node.name, node))
+    return dataclasses.replace(graph, nodes=tuple(nodes))
+
+
+def mean_gates(graph: Graph, trace: Trace) -> dict[str, np.ndarray]:
+    """Return the mean over steps and images of every gate, (channels,) in [0, 1]; arguments as `traced_gates`."""
+    return {name: values.mean(axis=(0, 1)) for name, values in traced_gates(graph, trace).items()}
+
+
+def traced_gates(graph: Graph, trace: Trace) -> dict[str, np.ndarray]:
+    """Return every gate as a trace holds it, (steps, batch, channels) in [0, 1], by the name of the gate's node.
+
+    Args:
+        graph: The network.
+        trace: What the float reference saw when it ran `graph`.
+
+    Raises:
+        GraphError: The trace is of another network, or holds no gate where the graph has one.
+    """
+    check_belongs(graph, trace)
+    found: dict[str, np.ndarray] = {}
+    for node in graph.nodes:
+        gate = find(graph, node.inputs[-1]) if isinstance(node, LifNode) else None
+        if isinstance(gate, GateNode):
+            values = trace.layer(node.name).gate
+            if values is None:
+                raise GraphError(f"layer {node.name!r}: the trace holds no gate, though {gate.name!r} gates it")
+            found[gate.name] = values.astype(np.float64)
+    return found
+
+
+def _frozen_gate(graph: Graph, gate: GateNode, gates: Mapping[str, np.ndarray]) -> NormNode:
+    for node in _listeners(graph, gate):
+        if not isinstance(node, LifNode) or node.inputs != (gate.inputs[0], gate.name):
+            raise GraphError(f"node {gate.name!r}: gates {node.name!r}, which are no neurons of the current it hears")
+    if gate.name not in gates:
+        raise GraphError(
+            f"node {gate.name!r}: no values to freeze it at; there are some for {', '.join(gates) or 'none'}"
+        )
+    values = np.asarray(gates[gate.name], np.float64)
+    if values.shape != gate.shape:
+        raise GraphError(f"node {gate.name!r}: frozen at values of shape {values.shape}, expected {gate.shape}")
+    outside = values[~((values >= 0) & (values <= 1))]
+    if len(outside):
+        raise GraphError(f"node {gate.name!r}: frozen at {outside[0]:.4g}; a gate lies in [0, 1]")
+    shape = find(graph, gate.inputs[0]).shape
+    return NormNode(gate.name, gate.inputs, shape, scale=values, shift=np.zeros_like(values))
 
 
 def _pooled(conv: ConvNode, pool: AveragePoolNode) -> ConvNode:

@@ -22,14 +22,15 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors import numpy as safetensors
 
+from lava_port import shapes
 from lava_port.graph import FixedGraph, FixedNode, Graph, GraphError, Node
 from lava_port.scales import LayerRounding
-from neurallnet_jax import spec
 from neurallnet_jax.checkpoint import pack_hashes, unpack_hashes
 
-__all__ = ["FIXED_NAME", "FORMAT_VERSION", "Port", "is_port", "load", "save"]
+__all__ = ["FIXED_NAME", "FORMAT_VERSION", "Port", "is_port", "load", "plain_arrays", "save"]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""Version 1 also held the spec of the network it came from, which nothing needs; it is read as before."""
 _STRUCTURE, FIXED_NAME, _FLOAT = "port.json", "fixed.safetensors", "float.safetensors"
 _NODES = {kind.__name__: kind for kind in (*get_args(Node), *get_args(FixedNode))}
 _HASHES = ("seen", "test")
@@ -43,7 +44,6 @@ class Port:
     """A converted network.
 
     Attributes:
-        network: The model it was trained as.
         graph: Its float graph, nothing folded.
         fixed: The integer network that hardware runs.
         rounding: What rounding cost, per layer.
@@ -52,7 +52,6 @@ class Port:
         provenance: Where it came from, plain JSON data; holds the checkpoint's digest.
     """
 
-    network: spec.Network
     graph: Graph
     fixed: FixedGraph
     rounding: tuple[LayerRounding, ...]
@@ -68,7 +67,8 @@ class Port:
     @property
     def image_size(self) -> tuple[int, int]:
         """Height and width of the images it reads, pixels."""
-        return self.network.image_size
+        height, width, _ = self.graph.nodes[0].shape
+        return height, width
 
 
 def is_port(folder: Path) -> bool:
@@ -135,6 +135,15 @@ def load(folder: Path) -> Port:
         raise ValueError(f"{folder}: {error}") from None
 
 
+def plain_arrays(graph: Graph | FixedGraph) -> tuple[dict[str, Any], Arrays]:
+    """Return a graph for others: its structure as JSON data, and its arrays by name, each in the type it has here.
+
+    Where a node of the structure holds an array, it says `{"array": name, "dtype": type, "halved": false}`.
+    """
+    arrays: Arrays = {}
+    return _graph_to_json(graph, arrays, packed=False), arrays
+
+
 # --- The folder
 
 
@@ -148,7 +157,6 @@ def _write(port: Port, folder: Path) -> None:
         "image_size": list(port.image_size),
         "offset": _plain(getattr(first, "offset", None)),
         "scale": getattr(first, "scale", None),
-        "network": spec.network_to_json(port.network),
         "rounding": [dataclasses.asdict(layer) for layer in port.rounding],
         "provenance": dict(port.provenance),
         "graph": _graph_to_json(port.graph, floats),
@@ -181,10 +189,12 @@ def _digest(path: Path) -> str:
 def _from_json(data: Mapping[str, Any], fixed: Arrays, floats: Arrays) -> Port:
     if not isinstance(data["provenance"], dict):
         raise TypeError("its provenance is no mapping")
+    graphs = Graph(*_graph_from_json(data["graph"], floats)), FixedGraph(*_graph_from_json(data["fixed"], fixed))
+    for graph in graphs:
+        shapes.check(graph)
     return Port(
-        network=spec.network_from_json(data["network"]),
-        graph=Graph(*_graph_from_json(data["graph"], floats)),
-        fixed=FixedGraph(*_graph_from_json(data["fixed"], fixed)),
+        graph=graphs[0],
+        fixed=graphs[1],
         rounding=tuple(LayerRounding(**entry) for entry in data["rounding"]),
         **{field: unpack_hashes(floats[field]) for field in _HASHES},
         provenance=data["provenance"],
@@ -194,18 +204,18 @@ def _from_json(data: Mapping[str, Any], fixed: Arrays, floats: Arrays) -> Port:
 # --- Graphs
 
 
-def _graph_to_json(graph: Graph | FixedGraph, arrays: Arrays) -> dict[str, Any]:
-    nodes = [_node_to_json(node, arrays) for node in graph.nodes]
+def _graph_to_json(graph: Graph | FixedGraph, arrays: Arrays, *, packed: bool = True) -> dict[str, Any]:
+    nodes = [_node_to_json(node, arrays, packed) for node in graph.nodes]
     return {"steps": graph.steps, "classes": list(graph.classes), "nodes": nodes}
 
 
-def _node_to_json(node: Node | FixedNode, arrays: Arrays) -> dict[str, Any]:
+def _node_to_json(node: Node | FixedNode, arrays: Arrays, packed: bool) -> dict[str, Any]:
     entry: dict[str, Any] = {"type": type(node).__name__}
     for field in dataclasses.fields(node):
         value = getattr(node, field.name)
         if isinstance(value, np.ndarray):
             name = f"{node.name}/{field.name}"
-            arrays[name], halved = _packed(value)
+            arrays[name], halved = _packed(value) if packed else (np.ascontiguousarray(value), False)
             entry[field.name] = {"array": name, "dtype": value.dtype.name, "halved": halved}
         else:
             entry[field.name] = _plain(value)
@@ -228,7 +238,9 @@ def _node_from_json(entry: dict[str, Any], arrays: Arrays) -> Any:
         key: _unpacked(arrays[value["array"]], value) if isinstance(value, dict) else _tuples(value)
         for key, value in entry.items()
     }
-    return _NODES[kind](**fields)
+    node = _NODES[kind](**fields)
+    shapes.check_types(node)
+    return node
 
 
 def _packed(array: np.ndarray) -> tuple[np.ndarray, bool]:
@@ -243,7 +255,7 @@ def _packed(array: np.ndarray) -> tuple[np.ndarray, bool]:
 
 
 def _unpacked(array: np.ndarray, entry: Mapping[str, Any]) -> np.ndarray:
-    array = array.astype(entry["dtype"])
+    array = array.astype(np.dtype(str(entry["dtype"])))
     return array * array.dtype.type(2) if entry["halved"] else array
 
 

@@ -1,13 +1,17 @@
 """A folded float graph becomes integers that provably fit the hardware, with a report of what the rounding cost.
 
-Knows no data: every range is proven from the weights, so no image can leave it.
+Knows no image: a range is proven from the weights, so that no image can leave it, or was measured by somebody else.
 
 A spiking neuron does not care for the unit its current, bias and threshold are measured in. So every output channel has
 a real scale of its own, `weight ~ scale * integer`, and its threshold and bias are integers in the same unit: nothing
 needs a common scale but the read-out, whose sums are compared with each other. Where a channel's worst case would leave
-its range at the full eight bits, its scale grows until the case fits, and the report says how many bits are left.
+its range at full bits, its scale grows until the case fits, and the report says how many bits are left; or, where ranges
+measured on images are given, the channel is trusted to stay within a multiple of these, and the report says that.
+
+The rule of rounding stands in `neurallnet_jax/network/rounding.py`, which training shares. Gates keep eight bits.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import singledispatch
 from typing import Any, cast
@@ -48,6 +52,7 @@ from lava_port.ranges import (
 from lava_port.scales import (
     Fit,
     LayerRounding,
+    Measured,
     bits,
     decays,
     relative_max,
@@ -55,8 +60,9 @@ from lava_port.scales import (
     threshold_and_bias,
     whole_weights,
 )
+from neurallnet_jax.network import rounding
 
-__all__ = ["LayerRounding", "quantise"]
+__all__ = ["LayerRounding", "quantise", "units"]
 
 _GREATEST_SHIFT = 22
 
@@ -85,31 +91,64 @@ class _Piece:
     current: _Current | None = None
 
 
-def quantise(graph: Graph) -> tuple[FixedGraph, tuple[LayerRounding, ...]]:
+@dataclass(frozen=True, eq=False)
+class _Wish:
+    """How a network is to be rounded."""
+
+    bits: int
+    measured: Mapping[str, Measured]
+
+
+def quantise(
+    graph: Graph, *, bits: int = rounding.MOST_BITS, measured: Mapping[str, Measured] | None = None
+) -> tuple[FixedGraph, tuple[LayerRounding, ...]]:
     """Return the integer network of a folded graph, and what the rounding cost per layer.
+
+    Args:
+        graph: The folded graph.
+        bits: Of the weights of convolutions and dense layers, sign included, 2 to 8.
+        measured: By convolution or dense layer, how far its channels and their neurons went on images; used for the
+            channels alone that the proof from the weights would take bits from.
 
     Raises:
         GraphError: The graph is not folded, a node has no rule, or a layer's numbers fit no range; the message names the
             layer, the value and the limit.
+        ValueError: Too few or too many bits.
     """
+    nodes, roundings, _ = _pieces(graph, _Wish(rounding.check_bits(bits), measured or {}))
+    return FixedGraph(nodes, graph.steps, graph.classes), roundings
+
+
+def units(
+    graph: Graph, *, bits: int = rounding.MOST_BITS, measured: Mapping[str, Measured] | None = None
+) -> dict[str, tuple[str, np.ndarray]]:
+    """Return, by convolution or dense layer, the integer node that hands on its current and what its integers stand for.
+
+    The second is the real value of one integer, per channel; arguments are those of `quantise`, and so are the integers.
+    """
+    currents = _pieces(graph, _Wish(rounding.check_bits(bits), measured or {}))[2]
+    return {name: (current.source, current.unit) for name, current in currents.items()}
+
+
+def _pieces(graph: Graph, wish: _Wish) -> tuple[tuple[FixedNode, ...], tuple[LayerRounding, ...], dict[str, _Current]]:
     nodes: list[FixedNode] = []
     roundings = []
     currents: dict[str, _Current] = {}
     for node in graph.nodes:
-        piece = _quantise(node, graph, currents)
+        piece = _quantise(node, graph, currents, wish)
         nodes += piece.nodes
         if piece.rounding is not None:
             roundings.append(piece.rounding)
         if piece.current is not None:
             currents[node.name] = piece.current
-    return FixedGraph(tuple(nodes), graph.steps, graph.classes), tuple(roundings)
+    return tuple(nodes), tuple(roundings), currents
 
 
 # --- One rule per node
 
 
 @singledispatch
-def _quantise(node: Any, graph: Graph, currents: dict[str, _Current]) -> _Piece:
+def _quantise(node: Any, graph: Graph, currents: dict[str, _Current], wish: _Wish) -> _Piece:
     """Return the integer nodes of `node`, given the currents of the layers before it."""
     raise GraphError(
         f"node {node.name!r}: no rounding for {type(node).__name__}; "
@@ -120,27 +159,27 @@ def _quantise(node: Any, graph: Graph, currents: dict[str, _Current]) -> _Piece:
 @_quantise.register(NormNode)
 @_quantise.register(AveragePoolNode)
 @_quantise.register(GlobalAverageNode)
-def _(node: Node, graph: Graph, currents: dict[str, _Current]) -> _Piece:
+def _(node: Node, graph: Graph, currents: dict[str, _Current], wish: _Wish) -> _Piece:
     raise GraphError(f"node {node.name!r}: the graph is not folded; call passes.fold(graph) first")
 
 
 @_quantise.register
-def _(node: InputNode, graph: Graph, currents: dict[str, _Current]) -> _Piece:
+def _(node: InputNode, graph: Graph, currents: dict[str, _Current], wish: _Wish) -> _Piece:
     return _Piece((FixedInput(node.name, node.shape, node.offset),))
 
 
 @_quantise.register
-def _(node: ConvNode, graph: Graph, currents: dict[str, _Current]) -> _Piece:
-    return _linear(node, node.kernel, graph)
+def _(node: ConvNode, graph: Graph, currents: dict[str, _Current], wish: _Wish) -> _Piece:
+    return _linear(node, node.kernel, graph, wish)
 
 
 @_quantise.register
-def _(node: DenseNode, graph: Graph, currents: dict[str, _Current]) -> _Piece:
-    return _linear(node, node.weight, graph)
+def _(node: DenseNode, graph: Graph, currents: dict[str, _Current], wish: _Wish) -> _Piece:
+    return _linear(node, node.weight, graph, wish)
 
 
 @_quantise.register
-def _(node: LifNode, graph: Graph, currents: dict[str, _Current]) -> _Piece:
+def _(node: LifNode, graph: Graph, currents: dict[str, _Current], wish: _Wish) -> _Piece:
     current = _heard(node, currents)
     du, dv = decays(node)
     inputs = (current.source, *node.inputs[1:])
@@ -149,7 +188,7 @@ def _(node: LifNode, graph: Graph, currents: dict[str, _Current]) -> _Piece:
 
 
 @_quantise.register
-def _(node: ReadoutNode, graph: Graph, currents: dict[str, _Current]) -> _Piece:
+def _(node: ReadoutNode, graph: Graph, currents: dict[str, _Current], wish: _Wish) -> _Piece:
     current = _heard(node, currents)
     bias = np.rint(current.bias / current.unit).astype(np.int64)
     scale = float(current.unit[0]) / graph.steps
@@ -157,7 +196,7 @@ def _(node: ReadoutNode, graph: Graph, currents: dict[str, _Current]) -> _Piece:
 
 
 @_quantise.register
-def _(node: GateNode, graph: Graph, currents: dict[str, _Current]) -> _Piece:
+def _(node: GateNode, graph: Graph, currents: dict[str, _Current], wish: _Wish) -> _Piece:
     current = _heard(node, currents)
     positions = int(np.prod(find(graph, node.inputs[0]).shape[:-1]))
     gate, step, bound = _gate(node, current, positions)
@@ -180,22 +219,23 @@ def _(node: GateNode, graph: Graph, currents: dict[str, _Current]) -> _Piece:
 # --- Convolutions and dense layers
 
 
-def _linear(node: ConvNode | DenseNode, weight: np.ndarray, graph: Graph) -> _Piece:
+def _linear(node: ConvNode | DenseNode, weight: np.ndarray, graph: Graph, wish: _Wish) -> _Piece:
     source, listener = find(graph, node.inputs[0]), _neurons_behind(node, graph)
     analogue = isinstance(source, InputNode)
     real = weight.reshape(len(weight), -1).astype(np.float64)
     real = real / source.scale if isinstance(source, InputNode) else real
     low, high = _heard_range(node, weight, cast("Node", source))
+    bias = node.bias.astype(np.float64)
     if isinstance(listener, LifNode):
-        positions = int(np.prod(node.shape[:-1]))
         gated = len(listener.inputs) > 1
-        limit = min(CURRENT_LIMIT, SUM_LIMIT // positions) if gated else CURRENT_LIMIT
-        fit = Fit(node.name, real, low, high, node.bias.astype(np.float64), listener, graph.steps, limit)
+        sums = SUM_LIMIT // int(np.prod(node.shape[:-1])) if gated else SUM_LIMIT
+        limit, measured = min(CURRENT_LIMIT, sums), wish.measured.get(node.name)
+        fit = Fit(node.name, real, low, high, bias, listener, graph.steps, limit, sums, wish.bits, measured)
     else:
-        fit = Fit(node.name, real, low, high, node.bias.astype(np.float64), None, graph.steps, SUM_LIMIT)
+        fit = Fit(node.name, real, low, high, bias, None, graph.steps, SUM_LIMIT, weight_bits=wish.bits)
     shift = fit.least_shift() if analogue else 0
     scale = fit.scales(shift)
-    whole = whole_weights(real, scale)
+    whole = fit.whole(scale)
     weight = whole.reshape(weight.shape).astype(np.int16)
     fixed: tuple[FixedNode, ...]
     if isinstance(node, ConvNode):
@@ -206,7 +246,7 @@ def _linear(node: ConvNode | DenseNode, weight: np.ndarray, graph: Graph) -> _Pi
     if analogue:
         fixed += (FixedHold("hold", (node.name,), node.shape, shift),)
     least, most = fit.current(whole, shift)
-    current = _Current(fixed[-1].name, scale * 2.0**shift, node.bias.astype(np.float64), least, most)
+    current = _Current(fixed[-1].name, scale * 2.0**shift, bias, least, most)
     return _Piece(fixed, fit.report(whole, scale, shift), current)
 
 

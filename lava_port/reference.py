@@ -9,10 +9,10 @@ before the next one starts. A simulator with a clock and queues of messages, in 
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import singledispatch
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -41,7 +41,11 @@ from lava_port.graph import (
 )
 from lava_port.trace import FACTS, LayerTrace, Trace, concatenate
 
-__all__ = ["current", "run_fixed", "run_float"]
+__all__ = ["Listen", "current", "run_fixed", "run_float"]
+
+Listen: TypeAlias = Callable[[Any, np.ndarray], None]
+"""Called with every node and what it hands on, (time, batch, *shape); a float current without the bias beside it. Images
+come a few at a time, and a time axis of length 1 means the same in every step."""
 
 _LIMIT = 1 << 23
 _BATCH_NUMBERS = 1 << 23
@@ -68,22 +72,25 @@ class _Signal:
     facts: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
 
-def run_fixed(graph: FixedGraph, images: np.ndarray, *, potentials: bool = False) -> Trace:
+def run_fixed(
+    graph: FixedGraph, images: np.ndarray, *, potentials: bool = False, listen: Listen | None = None
+) -> Trace:
     """Return what the integer network does with a batch of images, exact to the last bit.
 
     Args:
         graph: The network.
         images: uint8 (batch, height, width, channels) at the network's size.
         potentials: Whether to keep the potential of every neuron after every step.
+        listen: Who hears what every node hands on.
 
     Raises:
         GraphError: A node no rule knows, or a current that arrives once where neurons work for several steps.
         ValueError: The images do not fit the network.
     """
-    return _run(graph, images, potentials)
+    return _run(graph, images, potentials, listen)
 
 
-def run_float(graph: Graph, images: np.ndarray, *, potentials: bool = False) -> Trace:
+def run_float(graph: Graph, images: np.ndarray, *, potentials: bool = False, listen: Listen | None = None) -> Trace:
     """Return what the float network does with a batch of images, folded or not, computed in float64.
 
     Training runs in float32, so a potential within rounding of its threshold may fall on the other side here.
@@ -92,12 +99,13 @@ def run_float(graph: Graph, images: np.ndarray, *, potentials: bool = False) -> 
         graph: The network.
         images: uint8 (batch, height, width, channels) at the network's size.
         potentials: Whether to keep the potential of every neuron after every step.
+        listen: Who hears what every node hands on.
 
     Raises:
         GraphError: A node no rule knows, or one that hears what it cannot work on.
         ValueError: The images do not fit the network.
     """
-    return _run(graph, images, potentials)
+    return _run(graph, images, potentials, listen)
 
 
 def current(node: FixedConv | FixedDense, values: np.ndarray) -> np.ndarray:
@@ -107,17 +115,18 @@ def current(node: FixedConv | FixedDense, values: np.ndarray) -> np.ndarray:
     return _whole_sums(_vector(values, node.shared), node.weight, lambda x, w: x @ w.T)
 
 
-def _run(graph: Graph | FixedGraph, images: np.ndarray, potentials: bool) -> Trace:
+def _run(graph: Graph | FixedGraph, images: np.ndarray, potentials: bool, listen: Listen | None) -> Trace:
     images = np.asarray(images)
     expected = graph.nodes[0].shape
     if images.dtype != np.uint8 or images.shape[1:] != expected or not len(images):
         wanted = ", ".join(map(str, expected))
         raise ValueError(f"images are {images.dtype} {images.shape}; the network reads uint8 (batch, {wanted})")
     size = _images_at_once(graph)
-    return concatenate([_run_chunk(graph, images[i : i + size], potentials) for i in range(0, len(images), size)])
+    chunks = [images[i : i + size] for i in range(0, len(images), size)]
+    return concatenate([_run_chunk(graph, chunk, potentials, listen) for chunk in chunks])
 
 
-def _run_chunk(graph: Graph | FixedGraph, images: np.ndarray, potentials: bool) -> Trace:
+def _run_chunk(graph: Graph | FixedGraph, images: np.ndarray, potentials: bool, listen: Listen | None) -> Trace:
     window = windows(graph)
     signals: dict[str, _Signal] = {}
     layers = []
@@ -129,6 +138,8 @@ def _run_chunk(graph: Graph | FixedGraph, images: np.ndarray, potentials: bool) 
             seen = (signal.values, potential, signal.gate)
             layers.append(LayerTrace(node.name, window[node.name], *seen, **signal.facts))
         signals[node.name] = signal
+        if listen:
+            listen(node, signal.values)
     return Trace(tuple(layers), signals[graph.nodes[-1].name].values[0], graph.steps, total_steps(graph))
 
 

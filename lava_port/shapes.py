@@ -63,6 +63,10 @@ def check_types(node: Node | FixedNode) -> None:
     for field, hint in typing.get_type_hints(type(node)).items():
         value = getattr(node, field)
         _need(node, field, _is(value, hint), f"a value of type {getattr(hint, '__name__', hint)}")
+        if isinstance(value, np.ndarray):
+            whole = isinstance(node, typing.get_args(FixedNode))
+            kinds, words = ("iu", "whole numbers") if whole else ("fiu", "numbers")
+            _need(node, field, value.dtype.kind in kinds, f"an array of {words}", str(value.dtype))
 
 
 # --- One rule per node: does it fit what it hears, given as shapes?

@@ -91,6 +91,8 @@ class Training:
         rate_strength: Factor of that penalty, in units of the loss; 0 switches it off.
         augmentation: Random transforms of the training images.
         mixing: Strength of blending pairs of training images (mixup); 0 switches it off.
+        weight_bits: Bits, sign included, that kernels are rounded to whenever the network runs, and in the checkpoint;
+            None leaves them as they are.
     """
 
     epochs: int = 40
@@ -107,6 +109,7 @@ class Training:
     rate_strength: float = 1.0
     augmentation: Augmentation = Augmentation()
     mixing: float = 0.0
+    weight_bits: int | None = None
 
     def __post_init__(self) -> None:
         for name, low in (("epochs", 1), ("batch_size", 1), ("warmup_epochs", 0), ("weight_decay", 0)):
@@ -120,6 +123,8 @@ class Training:
                 raise ValueError(f"{name} is {getattr(self, name)}; expected in [0, 1)")
         if not (self.mixing >= 0 and math.isfinite(self.mixing)):
             raise ValueError(f"mixing is {self.mixing}; expected at least 0, where 0 switches it off")
+        if self.weight_bits is not None and not (isinstance(self.weight_bits, int) and 2 <= self.weight_bits <= 8):
+            raise ValueError(f"weight_bits is {self.weight_bits}; expected 2 to 8, or None, which rounds nothing")
         if not 0 <= self.rate_low <= self.rate_high <= 1 or self.rate_strength < 0:
             raise ValueError(
                 f"firing rates {self.rate_low}..{self.rate_high} with strength {self.rate_strength}; expected "

@@ -17,7 +17,7 @@ from jaxtyping import Array
 
 from neurallnet_jax import checkpoint as checkpoints
 from neurallnet_jax import spec
-from neurallnet_jax.network import encoding
+from neurallnet_jax.network import encoding, straight_through
 from neurallnet_jax.network.model import Model, Output
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "create",
     "from_checkpoint",
     "make_predict",
+    "rounded",
     "to_weights",
     "with_weights",
 ]
@@ -49,6 +50,7 @@ class Classifier:
         variables: Its parameters and statistics.
         apply: `(variables, pixels, key) -> Output`, at rest; pixels (batch, height, width, channels), 0 to 255.
         train: `(variables, pixels, key) -> (Output, batch_stats)`, with the statistics of the batch.
+        weight_bits: Bits that both round kernels to before they run, gradients straight through; None: to none.
     """
 
     spec: spec.Network
@@ -57,6 +59,7 @@ class Classifier:
     variables: Variables
     apply: Callable[[Variables, Array, Array], Output]
     train: Callable[[Variables, Array, Array], tuple[Output, Any]]
+    weight_bits: int | None = None
 
 
 def create(
@@ -65,6 +68,7 @@ def create(
     *,
     preprocessing: checkpoints.Preprocessing,
     key: Array,
+    weight_bits: int | None = None,
 ) -> Classifier:
     """Return a freshly initialised classifier.
 
@@ -73,13 +77,16 @@ def create(
         classes: Class names in the order of the logits.
         preprocessing: How pixels become input.
         key: Key of the initial weights.
+        weight_bits: Bits that kernels are rounded to before the network runs, gradients straight through; None: to none.
 
     Raises:
-        ValueError: The number of class names differs from the network's outputs.
+        ValueError: The number of class names differs from the network's outputs, or rounded kernels do not suit it.
     """
     if len(classes) != network.classes:
         raise ValueError(f"{len(classes)} class names for a network of {network.classes} classes")
-    return _classifier(network, classes, preprocessing, _initial(network, key))
+    if weight_bits is not None:
+        straight_through.check(network, weight_bits)
+    return _classifier(network, classes, preprocessing, _initial(network, key), weight_bits)
 
 
 def from_checkpoint(saved: checkpoints.Checkpoint) -> Classifier:
@@ -110,6 +117,11 @@ def with_weights(classifier: Classifier, weights: Mapping[str, np.ndarray]) -> C
     tree = traverse_util.unflatten_dict({name: jnp.asarray(array) for name, array in weights.items()}, sep="/")
     variables = {"params": tree.get("params", {}), "batch_stats": tree.get("batch_stats", {})}
     return dataclasses.replace(classifier, variables=variables)
+
+
+def rounded(classifier: Classifier, variables: Variables) -> Variables:
+    """Return variables with the kernels that the classifier runs: rounded ones where it has weight bits."""
+    return _as_run(variables, classifier.spec, classifier.weight_bits)
 
 
 def to_weights(variables: Variables) -> dict[str, np.ndarray]:
@@ -181,7 +193,11 @@ def _initial(network: spec.Network, key: Array) -> Variables:
 
 
 def _classifier(
-    network: spec.Network, classes: tuple[str, ...], preprocessing: checkpoints.Preprocessing, variables: Variables
+    network: spec.Network,
+    classes: tuple[str, ...],
+    preprocessing: checkpoints.Preprocessing,
+    variables: Variables,
+    weight_bits: int | None = None,
 ) -> Classifier:
     model = Model(network)
 
@@ -191,10 +207,18 @@ def _classifier(
         )
 
     def apply(variables: Variables, pixels: Array, key: Array) -> Output:
-        return model.apply(variables, encoded(pixels, key))  # pyright: ignore[reportReturnType]
+        kernels = _as_run(variables, network, weight_bits)
+        return model.apply(kernels, encoded(pixels, key))  # pyright: ignore[reportReturnType]
 
     def train(variables: Variables, pixels: Array, key: Array) -> tuple[Output, Any]:
-        output, updates = model.apply(variables, encoded(pixels, key), train=True, mutable=["batch_stats"])
+        kernels = _as_run(variables, network, weight_bits)
+        output, updates = model.apply(kernels, encoded(pixels, key), train=True, mutable=["batch_stats"])
         return output, updates.get("batch_stats", {})  # pyright: ignore[reportAttributeAccessIssue]
 
-    return Classifier(network, preprocessing, classes, variables, apply, train)
+    return Classifier(network, preprocessing, classes, variables, apply, train, weight_bits)
+
+
+def _as_run(variables: Variables, network: spec.Network, weight_bits: int | None) -> Variables:
+    if weight_bits is None:
+        return variables
+    return {**variables, "params": straight_through.round_kernels(variables["params"], network, weight_bits)}

@@ -118,7 +118,9 @@ def _port(name: str, chip: str | None) -> tuple[dict[str, object], bool]:
     tables.show_rounding(port.rounding)
     out = output.console()
     out.print(f"classes: {', '.join(port.classes)}", markup=False)
-    out.print(f"checkpoint: {port.provenance.get('checkpoint')}", markup=False)
+    for origin in ("checkpoint", "nir"):
+        if origin in port.provenance:
+            out.print(f"{origin}: {port.provenance[origin]}", markup=False)
     found = [fit.fit(port.fixed, one) for one in chosen]
     for one in found:
         tables.show_fit(one)

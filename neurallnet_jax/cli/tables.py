@@ -12,12 +12,16 @@ from lava_port.energy.report import layer_rows
 from lava_port.quantise import LayerRounding
 from neurallnet_jax.cli.output import console, show_table
 from neurallnet_jax.evaluation.evaluate import Evaluation, Prediction
+from neurallnet_jax.workflows.freeze import Freezing
+from neurallnet_jax.workflows.quantisation import Calibration
 from neurallnet_jax.workflows.simulate import Parity
 
 __all__ = [
     "show_activity",
+    "show_calibration",
     "show_energy",
     "show_fit",
+    "show_freezing",
     "show_parity",
     "show_predictions",
     "show_rounding",
@@ -79,7 +83,24 @@ def show_rounding(rounding: Sequence[LayerRounding]) -> None:
         ],
         caption="errors: root mean square as a share of the weights, largest as a share of the channel's largest weight, "
         "thresholds and biases as a share of the threshold; current and potential (of a gate: its sums): worst case of any "
-        "image, as a share of what the hardware holds",
+        "image, or, with the proof 'calibration', what images caused times a margin, as a share of what the hardware holds",
+    )
+
+
+def show_calibration(calibration: Calibration, *, title: str) -> None:
+    """Print the firing rates of every layer in floats and integers, where they differ, and what that does to classes."""
+    found = calibration.agreement
+    rows = [[one.name, one.float_rate, one.integer_rate, f"{100 * one.differing:.2f} %"] for one in found.layers]
+    show_table(
+        f"{title}: {found.images} images",
+        ["layer", "rate, floats", "rate, integers", "spikes that differ"],
+        rows,
+        caption=f"biases {'corrected' if calibration.bias_corrected else 'as they were'}: logits differ by "
+        f"{found.logit_error:.3g} (root mean square), otherwise by {calibration.logit_error_otherwise:.3g}; "
+        f"balanced accuracy {found.float_balanced_accuracy:.4f} in floats, "
+        f"{found.integer_balanced_accuracy:.4f} in integers; "
+        f"{100 * found.classes_differing:.2f} % of the images are told to be of another class; "
+        f"{found.seen} of them were seen in training or selection" + (", which flatters both" if found.seen else ""),
     )
 
 
@@ -91,6 +112,30 @@ def show_activity(activity: Activity) -> None:
         units = math.prod(layer.shape)
         rows.append([layer.name, units, per_image, per_image / (units * activity.steps)])
     show_table("activity", ["layer", "neurons", "spikes per image", "spikes per neuron and step"], rows)
+
+
+def show_freezing(freezing: Freezing, *, title: str) -> None:
+    """Print where gates were frozen, and which spikes and classes that changed."""
+    show_table(
+        f"{title}: {freezing.images} images",
+        ["gate", "least", "mean", "greatest", "deviation while moving"],
+        [[gate.name, gate.low, gate.mean, gate.high, gate.deviation] for gate in freezing.gates],
+    )
+    show_table(
+        "spikes with moving and with frozen gates",
+        ["layer", "moving", "frozen", "in one of the two only", "share"],
+        [
+            [layer.name, layer.spikes, layer.frozen_spikes, layer.differing, _share(layer.share)]
+            for layer in freezing.layers
+        ],
+        caption=f"share: of all spikes that either network has; predicted classes that change: "
+        f"{freezing.changed_classes} of {freezing.images} images"
+        + (
+            ""
+            if freezing.right is None
+            else f"; right with moving gates {freezing.right}, frozen {freezing.frozen_right}"
+        ),
+    )
 
 
 def show_parity(parity: Parity, *, images: int) -> None:

@@ -32,6 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch-size", type=whole, metavar="N", help="images per step")
     parser.add_argument("--learning-rate", type=positive, metavar="X", help="peak learning rate")
     parser.add_argument(
+        "--weight-bits", type=int, choices=range(2, 9), metavar="N",
+        help="round kernels to N bits (2 to 8) whenever the network runs; best with --from and a small learning rate",
+    )  # fmt: skip
+    parser.add_argument(
         "--split",
         default="contiguous",
         metavar="S",
@@ -109,7 +113,8 @@ def _request(args: argparse.Namespace):
                 "leave it out or train without --from"
             )
         network = twin
-    changes = {"epochs": args.epochs, "batch_size": args.batch_size, "learning_rate": args.learning_rate}
+    names = ("epochs", "batch_size", "learning_rate", "weight_bits")
+    changes = {name: getattr(args, name) for name in names}
     training = dataclasses.replace(training, **{key: value for key, value in changes.items() if value is not None})
     spec.validate(network)
     return Request(

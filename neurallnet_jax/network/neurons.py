@@ -11,7 +11,7 @@ An attention gate g multiplies the current and the bias before they reach the ne
 """
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +19,10 @@ from jaxtyping import Array, Float
 
 from neurallnet_jax.network import surrogate
 
-__all__ = ["LifState", "Neuron", "lif", "unroll"]
+__all__ = ["LifState", "Neuron", "Shape", "lif", "unroll"]
+
+Shape: TypeAlias = tuple[Any, ...]
+"""Whole numbers, or, while `jax.export` traces for any batch size, symbols that stand for them."""
 
 
 class LifState(NamedTuple):
@@ -32,7 +35,7 @@ class LifState(NamedTuple):
 class Neuron(NamedTuple):
     """A neuron: `init(shape) -> state` and `step(state, current, bias) -> (state, spikes)`."""
 
-    init: Callable[[tuple[int, ...]], LifState]
+    init: Callable[[Shape], LifState]
     step: Callable[[LifState, Array, Array | float], tuple[LifState, Array]]
 
 
@@ -57,7 +60,7 @@ def lif(
         The pair of functions.
     """
 
-    def init(shape: tuple[int, ...]) -> LifState:
+    def init(shape: Shape) -> LifState:
         return LifState(u=jnp.zeros(shape), v=jnp.zeros(shape))
 
     def step(state: LifState, current: Array, bias: Array | float) -> tuple[LifState, Array]:

@@ -221,7 +221,7 @@ def _train(
         return result
     saved = checkpoints.Checkpoint(
         spec=classifier.spec,
-        weights=models.to_weights(best.variables),
+        weights=models.to_weights(models.rounded(classifier, best.variables)),
         preprocessing=classifier.preprocessing,
         classes=classifier.classes,
         seen=(*seen_before, *_hashes(dataset, parts["train"]), *_hashes(dataset, parts["validation"])),
@@ -290,13 +290,13 @@ def _classifier(
 ) -> tuple[models.Classifier, tuple[str, ...]]:
     """Return where training begins, and the hashes of images that its weights have seen before."""
     key = jax.random.key(request.seed)
-    network = spec.with_classes(request.network, len(dataset.classes))
+    network, bits = spec.with_classes(request.network, len(dataset.classes)), request.training.weight_bits
     if request.source is None:
         mean = np.asarray(dataset.pixels[train]).reshape(-1, dataset.pixels.shape[-1]).mean(axis=0)
         preprocessing = checkpoints.Preprocessing(offset=tuple(round(value) for value in mean.tolist()))
-        return models.create(network, dataset.classes, preprocessing=preprocessing, key=key), ()
+        return models.create(network, dataset.classes, preprocessing=preprocessing, key=key, weight_bits=bits), ()
     source = checkpoints.load(request.source)
-    fresh = models.create(network, dataset.classes, preprocessing=source.preprocessing, key=key)
+    fresh = models.create(network, dataset.classes, preprocessing=source.preprocessing, key=key, weight_bits=bits)
     weights = models.to_weights(fresh.variables)
     same_classes = source.classes == dataset.classes
     last = f"params/{spec.last_dense(network)}/"

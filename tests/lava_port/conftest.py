@@ -2,11 +2,14 @@
 
 import itertools
 from collections.abc import Callable
+from typing import Any, NamedTuple
 
+import nir
 import numpy as np
 import pytest
 
-from lava_port import graph, lower
+from lava_port import graph, lower, passes
+from lava_port.trace import Trace
 from neurallnet_jax import spec
 
 CLASSES = ("benign", "early", "pre", "pro")
@@ -201,6 +204,159 @@ def _drawn_gate(rng: np.random.Generator, current: graph.FixedNode, number: int,
         squeeze_shift=int(rng.integers(6, 16)), hidden_shift=int(rng.integers(4, 16)), gate_shift=gate_shift,
         initial=rng.integers(0, 257, channels) if delay else None, delay=delay,
     )  # fmt: skip
+
+
+class NirRun(NamedTuple):
+    """What the equations of NIR give: per neuron layer spikes and `v - v_threshold` before the reset; class scores."""
+
+    spikes: dict[str, np.ndarray]
+    overshoot: dict[str, np.ndarray]
+    scores: np.ndarray
+
+
+def run_nir(network: nir.NIRGraph, inputs: np.ndarray, *, steps: int, dt: float) -> NirRun:
+    """Run a chain of NIR nodes by NIR's own equations, forward Euler in float64, step by step and channels first.
+
+    Args:
+        network: The graph.
+        inputs: (batch, channels, height, width), the same in every step.
+        steps: T.
+        dt: Length of a step, seconds.
+    """
+    follows = dict(network.edges)
+    names = ["input"]
+    while names[-1] in follows:
+        names.append(follows[names[-1]])
+    state: dict[str, np.ndarray] = {}
+    spikes: dict[str, list[np.ndarray]] = {}
+    overshoot: dict[str, list[np.ndarray]] = {}
+    scores = 0.0
+    for _ in range(steps):
+        x = np.asarray(inputs, np.float64)
+        for name in names:
+            node = network.nodes[name]
+            if isinstance(node, nir.LIF | nir.IF):
+                v = state.get(name, np.zeros_like(x))
+                rate = node.r * x if isinstance(node, nir.IF) else ((node.v_leak - v) + node.r * x) / node.tau
+                v = v + dt * rate
+                over = v - node.v_threshold
+                x = (over > 0).astype(np.float64)
+                state[name] = np.where(over > 0, node.v_reset, v)
+                spikes.setdefault(name, []).append(x)
+                overshoot.setdefault(name, []).append(over)
+            else:
+                x = _nir_output(node, x)
+        scores = scores + x / steps
+    return NirRun({n: np.stack(s) for n, s in spikes.items()}, {n: np.stack(s) for n, s in overshoot.items()}, scores)
+
+
+def _nir_output(node: Any, x: np.ndarray) -> np.ndarray:
+    if isinstance(node, nir.Flatten):
+        return x.reshape(len(x), -1)
+    if isinstance(node, nir.Affine):
+        return np.einsum("bi,oi->bo", x, node.weight.astype(np.float64)) + node.bias
+    if not isinstance(node, nir.Conv2d):
+        return x
+    padded = np.pad(x, ((0, 0), (0, 0), *((p, p) for p in node.padding)))
+    rows = range(0, padded.shape[2] - node.weight.shape[2] + 1, node.stride[0])
+    columns = range(0, padded.shape[3] - node.weight.shape[3] + 1, node.stride[1])
+    out = np.zeros((len(x), len(node.weight), len(rows), len(columns)))
+    for i, row in enumerate(rows):
+        for j, column in enumerate(columns):
+            patch = padded[:, :, row : row + node.weight.shape[2], column : column + node.weight.shape[3]]
+            out[:, :, i, j] = np.einsum("bcyx,ocyx->bo", patch, node.weight.astype(np.float64)) + node.bias
+    return out
+
+
+BORDER = 1e-5
+"""How near its threshold a potential has to lie for rounding to be blamed for a spike."""
+
+
+class Difference(NamedTuple):
+    """Spikes that differ between two runs of one network.
+
+    Attributes:
+        events: Neurons times steps times images compared.
+        spikes: Spikes of the reference.
+        border: Differences where the potential lies within `BORDER` of its threshold.
+        later: Differences that follow from one at the border: deeper or later in the same image.
+        unexplained: All others.
+    """
+
+    events: int
+    spikes: int
+    border: int
+    later: int
+    unexplained: int
+
+
+def explain(trace: Trace, spikes: dict[str, np.ndarray], overshoot: dict[str, np.ndarray]) -> Difference:
+    """Return how spikes, channels first, differ from those of the reference.
+
+    Args:
+        trace: What the float reference saw.
+        spikes: (steps, batch, channels, height, width) or (steps, batch, units) of every layer.
+        overshoot: `v - v_threshold` before the reset, as `spikes`.
+    """
+    counts = [0] * 5
+    off = np.zeros((trace.steps, trace.scores.shape[0]), bool)
+    for layer in trace.layers:
+        mine = np.moveaxis(layer.spikes, -1, 2).reshape(*off.shape, -1)
+        differs = spikes[layer.name].reshape(mine.shape) != mine
+        near = differs & (np.abs(overshoot[layer.name].reshape(mine.shape)) < BORDER)
+        before = np.maximum.accumulate(differs | off[..., None], axis=0)
+        before = np.concatenate([np.zeros_like(before[:1]), before[:-1]]) | off[..., None]
+        later = differs & ~near & before
+        found = (mine.size, mine.sum(), near.sum(), later.sum(), (differs & ~near & ~before).sum())
+        counts = [total + int(count) for total, count in zip(counts, found, strict=True)]
+        off = off | np.maximum.accumulate(differs.any(axis=-1), axis=0)
+    return Difference(*counts)
+
+
+@pytest.fixture(scope="session")
+def nir_run() -> Callable[..., NirRun]:
+    return run_nir
+
+
+@pytest.fixture(scope="session")
+def explained() -> Callable[..., Difference]:
+    return explain
+
+
+LEARNED = spec.Network(
+    (
+        spec.Conv(5, stride=(2, 2), bias=True), spec.Lif(dv=0.3, v_threshold=0.7, learn_decay=True),
+        spec.Conv(4, kernel=(1, 3), padding=((0, 0), (1, 1))), spec.Lif(dv=0.0),
+        spec.Conv(6, stride=(2, 2)), spec.Lif(dv=1.0, v_threshold=0.4),
+        spec.Dense(5), spec.Lif(v_threshold=0.2), spec.Dense(4), spec.Readout(),
+    ),
+    image_size=(10, 12),
+    steps=5,
+)  # fmt: skip
+"""Every decay that NIR tells apart: learned, none, all at once."""
+
+
+@pytest.fixture(scope="session")
+def exportable(lowered: Callable[[spec.Network, int], graph.Graph]) -> Callable[[str, int], graph.Graph]:
+    """Return a function of the name of a small network, or `learned`, and a seed: its graph, gates frozen at random."""
+
+    def draw(name: str, seed: int) -> graph.Graph:
+        whole = lowered({**small_networks(), "learned": LEARNED}[name], seed)
+        rng = np.random.default_rng(seed)
+        gates = {n.name: rng.uniform(0.2, 1, n.shape) for n in whole.nodes if isinstance(n, graph.GateNode)}
+        return passes.freeze_gates(whole, gates)
+
+    return draw
+
+
+def normalised_images(image: graph.InputNode, images: np.ndarray) -> np.ndarray:
+    """Return what a network hears, (batch, channels, height, width), of uint8 images (batch, height, width, channels)."""
+    return np.moveaxis((images.astype(np.float64) - np.array(image.offset)) / image.scale, -1, 1)
+
+
+@pytest.fixture(scope="session")
+def normalised() -> Callable[[graph.InputNode, np.ndarray], np.ndarray]:
+    return normalised_images
 
 
 @pytest.fixture(scope="session")

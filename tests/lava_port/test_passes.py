@@ -1,9 +1,12 @@
-"""Folding changes no potential beyond rounding, whatever the order, and refuses what it cannot fold."""
+"""Folding changes no potential beyond rounding, whatever the order; freezing changes nothing where gates are constant."""
 
+import dataclasses
 import math
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from lava_port import graph, passes, reference, shapes
 
@@ -107,3 +110,110 @@ def test_a_global_average_without_a_dense_layer_after_it_is_refused():
 def tail(source):
     dense = graph.DenseNode("dense", (source,), (1,), np.ones((1, 32)), np.zeros(1))
     return dense, graph.ReadoutNode("readout", ("dense",), (1,))
+
+
+# --- Freezing gates
+
+
+def steady(whole):
+    """Return `whole` with gates that no statistic moves: nothing excites them, and they begin as they go on."""
+    nodes = tuple(
+        dataclasses.replace(node, excite=np.zeros_like(node.excite), initial=node.excite_bias if node.delay else None)
+        if isinstance(node, graph.GateNode)
+        else node
+        for node in whole.nodes
+    )
+    return dataclasses.replace(whole, nodes=nodes)
+
+
+def frozen(whole, images):
+    return passes.freeze_gates(whole, passes.mean_gates(whole, reference.run_float(whole, images)))
+
+
+def gated(networks):
+    return sorted(name for name, network in networks.items() if any("Excite" in str(one) for one in network.layers))
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data(), st.integers(0, 2**16))
+def test_freezing_gates_that_are_constant_changes_nothing(networks, lowered, images_of, data, seed):
+    whole = steady(lowered(networks[data.draw(st.sampled_from(gated(networks)))], seed))
+    images = images_of(whole.nodes[0].shape, 2, seed)
+    held = frozen(whole, images)
+    assert not any(isinstance(node, graph.GateNode) for node in held.nodes)
+    before = reference.run_float(whole, images, potentials=True)
+    for after in (held, passes.fold(held)):
+        after = reference.run_float(after, images, potentials=True)
+        assert all(layer.gate is None for layer in after.layers)
+        for left, right in zip(before.layers, after.layers, strict=True):
+            np.testing.assert_allclose(left.potential, right.potential, atol=BOUND)
+        np.testing.assert_allclose(before.scores, after.scores, atol=BOUND)
+
+
+def test_gates_that_move_are_frozen_at_their_mean_and_the_network_changes(networks, lowered, images_of):
+    whole = lowered(networks["delayed"], 0)
+    images = images_of((16, 16, 3), 6, 0)
+    before = reference.run_float(whole, images)
+    gates = passes.mean_gates(whole, before)
+    assert set(gates) == {"gate_1", "gate_2"}
+    np.testing.assert_allclose(gates["gate_2"], before.layer("lif_2").gate.mean(axis=(0, 1)))
+    held = passes.freeze_gates(whole, gates)
+    np.testing.assert_array_equal(graph.find(held, "gate_1").scale, gates["gate_1"])
+    after = reference.run_float(held, images)
+    assert (before.layer("lif_1").spikes != after.layer("lif_1").spikes).any()
+    assert isinstance(graph.find(whole, "gate_1"), graph.GateNode)
+
+
+def test_a_gate_of_a_half_halves_current_and_bias(networks, lowered):
+    """The kernel of the folded convolution and its bias are half of what they are without a gate."""
+    whole = lowered(networks["gated"], 0)
+    kinds = {node.name: node.shape for node in whole.nodes if isinstance(node, graph.GateNode)}
+    full, half = (
+        graph.find(
+            passes.fold(passes.freeze_gates(whole, {name: np.full(n, x) for name, n in kinds.items()})), "conv_1"
+        )
+        for x in (1.0, 0.5)
+    )
+    np.testing.assert_allclose(half.kernel, full.kernel / 2)
+    np.testing.assert_allclose(half.bias, full.bias / 2)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda gates: gates.pop("gate_2"), r"node 'gate_2': no values to freeze it at; there are some for gate_1"),
+        (lambda gates: gates.update(gate_3=np.ones(3)), r"no gate 'gate_3' to freeze; there are gate_1, gate_2"),
+        (
+            lambda gates: gates.update(gate_1=np.ones(3)),
+            r"node 'gate_1': frozen at values of shape \(3,\), expected \(6,\)",
+        ),
+        (
+            lambda gates: gates.update(gate_1=np.full(6, 1.25)),
+            r"node 'gate_1': frozen at 1.25; a gate lies in \[0, 1\]",
+        ),
+        (lambda gates: gates.update(gate_1=np.full(6, np.nan)), r"node 'gate_1': frozen at nan; a gate lies in"),
+    ],
+)
+def test_gates_that_do_not_fit_are_refused(networks, lowered, change, message):
+    whole = lowered(networks["gated"], 0)
+    gates = {node.name: np.ones(node.shape) for node in whole.nodes if isinstance(node, graph.GateNode)}
+    change(gates)
+    with pytest.raises(graph.GraphError, match=message):
+        passes.freeze_gates(whole, gates)
+
+
+def test_a_gate_that_acts_on_another_current_is_refused(networks, lowered):
+    whole = lowered(networks["gated"], 0)
+    crossed = dataclasses.replace(graph.find(whole, "lif_1"), inputs=("conv_1", "gate_1"))
+    nodes = tuple(crossed if node.name == "lif_1" else node for node in whole.nodes)
+    with pytest.raises(graph.GraphError, match=r"node 'gate_1': gates 'lif_1', which are no neurons of the current"):
+        passes.freeze_gates(dataclasses.replace(whole, nodes=nodes), {})
+
+
+def test_gates_are_not_taken_from_the_trace_of_another_network(networks, lowered, images_of):
+    images = images_of((16, 16, 3), 1, 0)
+    other, bare = lowered(networks["one_step"], 0), lowered(networks["plain"], 0)
+    with pytest.raises(graph.GraphError, match=r"the trace is of another network"):
+        passes.mean_gates(lowered(networks["gated"], 0), reference.run_float(other, images))
+    with pytest.raises(graph.GraphError, match=r"layer 'lif_1': the trace holds no gate, though 'gate_1' gates it"):
+        passes.mean_gates(lowered(networks["gated"], 0), reference.run_float(bare, images))

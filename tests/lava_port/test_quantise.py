@@ -12,7 +12,7 @@ from neurallnet_jax import spec
 
 
 def even_and_in_range(weight):
-    return weight.dtype == np.int16 and not (weight % 2).any() and weight.min() >= -256 and weight.max() <= 254
+    return weight.dtype == np.int16 and not (weight % 2).any() and np.abs(weight).max() <= 254
 
 
 def check_integers(fixed):
@@ -62,6 +62,39 @@ def test_integer_networks_are_well_formed_and_within_their_proofs(network, lower
         check_integers(fixed)
         extreme = np.random.default_rng(seed).choice([0, 255], (4, *whole.nodes[0].shape)).astype(np.uint8)
         check_proofs(fixed, rounding, np.concatenate([images_of(whole.nodes[0].shape, 4, seed), extreme]))
+
+
+@pytest.mark.parametrize("bits", range(2, 8))
+def test_fewer_bits_mean_fewer_levels_and_gates_keep_eight(networks, lowered, images_of, bits):
+    folded = passes.fold(lowered(networks["delayed"], 0))
+    fixed, rounding = quantise.quantise(folded, bits=bits)
+    check_integers(fixed)
+    check_proofs(fixed, rounding, images_of((16, 16, 3), 4, 0))
+    most = 2 ** (bits - 1) - 1
+    for node in fixed.nodes:
+        if isinstance(node, graph.FixedConv | graph.FixedDense):
+            assert np.abs(node.weight).max() == 2 ** (9 - bits) * most
+            assert len(np.unique(node.weight)) <= 2 * most + 1
+    gates = [node for node in fixed.nodes if isinstance(node, graph.FixedGate)]
+    assert max(np.abs(gate.reduce).max() for gate in gates) == 254
+    kept = {entry.name: (entry.bits, entry.weight_bits) for entry in rounding}
+    assert kept["conv_1"] == kept["conv_2"] == (bits, bits)
+    assert kept["gate_1"][1] == 8
+    assert max(entry.weight_error_max for entry in rounding if entry.name.startswith("conv")) <= 1.01 / (2 * most)
+
+
+def test_integers_do_not_depend_on_the_sign_of_a_channel(networks, lowered):
+    """As a batch norm of negative scale turns it: every integer turns with it."""
+    folded = passes.fold(lowered(networks["plain"], 0))
+    turned = replaced(folded, "conv_2", kernel=-graph.find(folded, "conv_2").kernel)
+    left, right = (graph.find(quantise.quantise(one)[0], "conv_2").weight for one in (folded, turned))
+    np.testing.assert_array_equal(left, -right)
+
+
+@pytest.mark.parametrize("bits", [1, 9])
+def test_bits_out_of_range_are_refused(networks, lowered, bits):
+    with pytest.raises(ValueError, match=rf"weights of {bits} bits; expected a whole number in 2\.\.8"):
+        quantise.quantise(passes.fold(lowered(networks["plain"], 0)), bits=bits)
 
 
 def stretched(folded, draw, span):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lava_port import graph, lower, reference, trace
+from lava_port import graph, lower, passes, quantise, reference, trace
 from lava_port.trace import FACTS
 
 OFFSET = (200, 130, 180)
@@ -364,3 +364,15 @@ def test_the_full_network_takes_a_fraction_of_a_second_per_image(weights_of, ima
     begun = time.process_time()
     reference.run_fixed(fixed, images)
     assert (time.process_time() - begun) / len(images) < 1.0
+
+
+def test_a_listener_hears_every_node_and_the_spikes_that_the_trace_holds(network, lowered, images_of):
+    whole = lowered(network, 0)
+    fixed, _ = quantise.quantise(passes.fold(whole))
+    images = images_of(whole.nodes[0].shape, 3, 0)
+    for run, built in ((reference.run_float, whole), (reference.run_fixed, fixed)):
+        heard = []
+        found = run(built, images, listen=lambda node, values, heard=heard: heard.append((node.name, values)))
+        assert [name for name, _ in heard] == [node.name for node in built.nodes]
+        for layer in found.layers:
+            np.testing.assert_array_equal(dict(heard)[layer.name], layer.spikes)

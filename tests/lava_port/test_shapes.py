@@ -71,6 +71,7 @@ def test_a_graph_with_one_field_changed_is_refused_or_runs(fixed_graph_of, image
             r"node 'lif_1': bias is \(2,\); expected 6 numbers, one per channel",
         ),
         ("gate_1", {"initial": None}, "node 'gate_1': delay is 2; expected 0 without initial gates, else with"),
+        ("lif_1", {"bias": np.zeros(6)}, "node 'lif_1': bias is 'float64'; expected an array of whole numbers"),
         ("hold", {"shift": -1}, "node 'hold': shift is -1; expected 0 to 63"),
         ("readout", {"scale": 0.0}, "node 'readout': scale is 0.0; expected a number above zero"),
         ("dense_1", {"shared": False}, r"node 'dense_1': weight is \(4, 8\); expected \(4, 128\)"),

@@ -6,6 +6,7 @@ import re
 import pytest
 
 from neurallnet_jax import config, spec
+from neurallnet_jax.network import rounding
 
 
 @pytest.mark.parametrize("name", config.PRESETS)
@@ -28,6 +29,17 @@ def test_the_gates_of_every_preset_can_run_on_hardware():
         assert all(spec.GATE_PATH_MESSAGES <= delay < preset.network.steps for delay in delays)
 
 
+def test_every_number_of_bits_that_rounding_knows_is_a_setting():
+    for bits in (None, *range(rounding.LEAST_BITS, rounding.MOST_BITS + 1)):
+        assert config.training_from_json(config.training_to_json(config.Training(weight_bits=bits))).weight_bits == bits
+
+
+def test_settings_written_before_there_were_weight_bits_are_read():
+    data = config.training_to_json(config.Training())
+    del data["weight_bits"]
+    assert config.training_from_json(data) == config.Training()
+
+
 def test_an_unknown_preset_is_refused_with_those_that_exist():
     with pytest.raises(ValueError, match="no preset 'huge'; there are tiny, neurallnet"):
         config.preset("huge")
@@ -48,6 +60,9 @@ def test_an_unknown_preset_is_refused_with_those_that_exist():
         ({"rate_low": 0.4, "rate_high": 0.2}, "firing rates 0.4..0.2"),
         ({"rate_strength": -1.0}, "strength -1"),
         ({"mixing": -0.1}, "mixing is -0.1"),
+        ({"weight_bits": 1}, "weight_bits is 1; expected 2 to 8, or None"),
+        ({"weight_bits": rounding.MOST_BITS + 1}, "weight_bits is 9"),
+        ({"weight_bits": 4.0}, "weight_bits is 4.0"),
     ],
 )
 def test_a_setting_out_of_range_is_refused_by_name(fields, message):

@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import errno
+import hashlib
 import io
 import json
 import logging
@@ -19,6 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from PIL import Image
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
@@ -409,6 +411,118 @@ def test_predict_names_bad_files_and_still_tells_the_others(
     assert len(nothing.json["predictions"]) == 1
 
 
+# --- export -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def nir_file(trained: Path, smears: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Its network with frozen gates, in NIR."""
+    path = tmp_path_factory.mktemp("exported") / "net.nir"
+    words = ["--format", "nir", "--freeze-gates", str(smears), "--limit", "6", "--out", str(path)]
+    assert cli.main(["export", str(trained), *words]) == 0
+    return path
+
+
+def test_export_freezes_gates_and_says_what_that_changed(
+    neurallnet: Callable[..., Answer], smears: Path, trained: Path, nir_file: Path, tmp_path: Path
+) -> None:
+    words = ("export", trained, "--format", "nir", "--freeze-gates", smears, "--limit", 6)
+    answer = neurallnet(*words, "--out", tmp_path / "net.nir")
+    assert answer.code == 0
+    assert (answer.json["format"], answer.json["path"]) == ("nir", str(tmp_path / "net.nir"))
+    assert answer.json["bytes"] == (tmp_path / "net.nir").stat().st_size
+    freezing = answer.json["freezing"]
+    assert freezing["images"] == 6
+    assert 0 <= freezing["changed_classes"] <= 6
+    for layer in freezing["layers"]:
+        assert 0 <= layer["share"] <= 1
+        assert layer["differing"] >= abs(layer["spikes"] - layer["frozen_spikes"])
+        assert layer["name"] in answer.out
+    assert f"{freezing['changed_classes']} of 6 images" in answer.out.replace("\n", " ")
+    assert (tmp_path / "net.nir").read_bytes() == nir_file.read_bytes()
+
+
+@pytest.mark.parametrize("form", ["stablehlo", "safetensors"])
+def test_export_writes_a_run_and_a_port(
+    neurallnet: Callable[..., Answer], trained: Path, port: Path, tmp_path: Path, form: str
+) -> None:
+    for source, kind in ((trained, "run"), (port, "port")):
+        path = tmp_path / "there" / f"{kind}.{form}"
+        answer = neurallnet("export", source, "--format", form, "--out", path)
+        assert answer.code == 0
+        assert (answer.json["format"], answer.json["path"], answer.json["kind"]) == (form, str(path), kind)
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == answer.json["sha256"]
+        assert answer.json["classes"] == list(synthetic.CLASSES)
+        assert answer.json["freezing"] is None
+        beside = [] if answer.json["sidecar"] is None else [Path(answer.json["sidecar"])]
+        assert all(file.is_file() for file in beside)
+        assert len(beside) == (form == "stablehlo")
+    assert not [file for file in path.parent.iterdir() if file.name.startswith(".")]
+
+
+def test_export_skips_files_that_are_no_image_and_says_so(
+    neurallnet: Callable[..., Answer], trained: Path, marred: Path, tmp_path: Path
+) -> None:
+    words = ("export", trained, "--format", "nir", "--limit", 3, "--out", tmp_path / "net.nir")
+    answer = neurallnet(*words, "--freeze-gates", marred)
+    assert answer.code == 1
+    assert marred_files(answer.json["skipped"]) == {"Benign/cut.png", "Pre-B/empty.png", "Pro-B/text.jpg"}
+    assert (tmp_path / "net.nir").is_file()
+
+
+def test_export_refuses_folders_without_images_and_places_it_cannot_write(
+    neurallnet: Callable[..., Answer], trained: Path, smears: Path, tmp_path: Path
+) -> None:
+    words = ("export", trained, "--format", "nir")
+    (tmp_path / "classes" / "Benign").mkdir(parents=True)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("keep me")
+    for folder, message in (("classes", "is a class folder without images"), ("empty", "has no sub-folder")):
+        answer = neurallnet(*words, "--out", tmp_path / "net.nir", "--freeze-gates", tmp_path / folder)
+        refused(answer, message)
+    for place, message in (("empty", "is a folder; name a file"), ("file/net.nir", "cannot be written")):
+        refused(neurallnet(*words, "--out", tmp_path / place, "--freeze-gates", smears), place, message)
+    assert sorted(os.listdir(tmp_path)) == ["classes", "empty", "file"]  # noqa: PTH208
+
+
+def test_a_nir_file_becomes_a_port_and_what_it_does_not_say_can_be_given(
+    neurallnet: Callable[..., Answer], smears: Path, nir_file: Path, tmp_path: Path
+) -> None:
+    answer = neurallnet("convert-to-lava", nir_file, "--out", tmp_path / "port")
+    assert answer.code == 0
+    assert answer.json["seen"] == 0
+    assert "does not say which images trained it" in answer.out
+    scores = neurallnet("simulate", tmp_path / "port", "--data", smears, "--limit", 4)
+    assert scores.code == 0
+    assert scores.json["classes"] == list(synthetic.CLASSES)
+    assert "net.nir" in neurallnet("inspect", tmp_path / "port").out
+    given = ("--classes", "a,b,c,d", "--steps", 2, "--offset", "1,2,3", "--scale", 9, "--dt", "1e-4")
+    other = neurallnet("convert-to-lava", nir_file, "--out", tmp_path / "other", *given)
+    assert other.code == 0
+    assert other.json["steps"] == 2
+    made = ports.load(tmp_path / "other")
+    assert (made.classes, made.graph.nodes[0].offset) == (tuple("abcd"), (1, 2, 3))
+
+
+def test_a_nir_file_converts_with_few_bits_and_calibration(
+    neurallnet: Callable[..., Answer], smears: Path, nir_file: Path, tmp_path: Path
+) -> None:
+    words = ("convert-to-lava", nir_file, "--out", tmp_path / "port", "--bits", 4)
+    answer = neurallnet(*words, "--calibrate", smears, "--limit", 4)
+    assert answer.code == 0
+    assert (answer.json["weight_bits"], answer.json["calibration"]["images"], answer.json["seen"]) == (4, 4, 0)
+    refused(neurallnet(*words, "--limit", 4), "--limit goes with --calibrate DIR")
+
+
+def test_a_damaged_nir_file_is_one_line(neurallnet: Callable[..., Answer], nir_file: Path, tmp_path: Path) -> None:
+    whole = nir_file.read_bytes()
+    for data in (b"", b"no HDF5", whole[: len(whole) // 2]):
+        (tmp_path / "cut.nir").write_bytes(data)
+        answer = neurallnet("convert-to-lava", tmp_path / "cut.nir", "--out", tmp_path / "port")
+        refused(answer, "cut.nir: cannot be read as NIR")
+    assert not (tmp_path / "port").exists()
+
+
 # --- convert, simulate, parity, energy ----------------------------------------------------------------------------------
 
 
@@ -424,6 +538,79 @@ def test_convert_writes_a_port_and_what_it_cost(
     for name in ("fixed.safetensors", "float.safetensors", "port.json"):
         assert (tmp_path / "port" / name).read_bytes() == (port / name).read_bytes()
     refused(neurallnet("convert-to-lava", trained, "--out", trained), "is no PORT", "nothing was written")
+
+
+def test_convert_calibrates_and_says_how_floats_and_integers_agree(
+    neurallnet: Callable[..., Answer], trained: Path, smears: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "port"
+    answer = neurallnet("convert-to-lava", trained, "--out", out, "--bits", 5, "--calibrate", smears, "--limit", 8)
+    assert answer.code == 0
+    assert {"layers", "bits", "bytes", "weight_bits", "calibration", "skipped"} <= set(answer.json)
+    assert answer.json["weight_bits"] == 5
+    assert answer.json["bits"]["conv_1"] == 5
+    found = answer.json["calibration"]
+    assert (found["images"], found["margin"]) == (8, 2.0)
+    assert {"bias_corrected", "logit_error", "logit_error_otherwise", "classes_differing"} <= set(found)
+    assert 0 < found["seen"] <= 8
+    assert [layer["name"] for layer in found["layers"]] == ["lif_1", "lif_2", "lif_3"]
+    assert ports.load(out).provenance["calibration"] == found
+    assert "balanced accuracy" in answer.out
+    simulated = neurallnet("simulate", out, "--data", smears, "--limit", 8)
+    assert simulated.json["balanced_accuracy"] == found["integer_balanced_accuracy"]
+    neurons = sum(layer["integer_rate"] for layer in found["layers"])
+    assert (sum(simulated.json["spikes"].values()) > 0) == (neurons > 0)
+
+
+def test_a_folder_that_cannot_calibrate_is_one_line_and_leaves_no_port(
+    neurallnet: Callable[..., Answer], trained: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "port"
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "hollow" / "Benign").mkdir(parents=True)
+    Image.new("RGB", (32, 32)).save(strange := tmp_path / "a.png")
+    (tmp_path / "other" / "Cats").mkdir(parents=True)
+    strange.rename(tmp_path / "other" / "Cats" / "a.png")
+    for folder, message in (
+        ("empty", "has no sub-folder"),
+        ("hollow", "is a class folder without images"),
+        ("other", "class Cats is none of the model's"),
+        ("nowhere", "does not exist"),
+    ):
+        refused(neurallnet("convert-to-lava", trained, "--out", out, "--calibrate", tmp_path / folder), message)
+    assert {entry.name for entry in tmp_path.iterdir()} == {"empty", "hollow", "other"}
+
+
+def test_a_bad_file_among_those_that_calibrate_is_named_and_costs_exit_code_one(
+    neurallnet: Callable[..., Answer], trained: Path, marred: Path, tmp_path: Path
+) -> None:
+    answer = neurallnet("convert-to-lava", trained, "--out", tmp_path / "port", "--calibrate", marred, "--limit", 4)
+    assert answer.code == 1
+    assert marred_files(answer.json["skipped"]) == {"Benign/cut.png", "Pre-B/empty.png", "Pro-B/text.jpg"}
+    assert answer.json["calibration"]["images"] == 4
+
+
+@pytest.mark.parametrize("command", ["convert-to-lava --out p --bits", "train --data d --out r --weight-bits"])
+@pytest.mark.parametrize("bits", ["1", "9", "four"])
+def test_bits_that_no_weight_has_are_refused(command: str, bits: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        cli.main([*command.split(), bits])
+    assert left.value.code == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "invalid" in error
+
+
+def test_a_training_of_few_bits_converts_to_as_many(
+    neurallnet: Callable[..., Answer], smears: Path, trained: Path, tmp_path: Path
+) -> None:
+    words = ("train", "--data", smears, "--from", trained, "--out", tmp_path / "run", *TRAINING, 1, "--weight-bits", 4)
+    assert neurallnet(*words).code == 0
+    answer = neurallnet("convert-to-lava", tmp_path / "run", "--out", tmp_path / "port")
+    assert answer.json["weight_bits"] == 4
+    errors = [entry["weight_error_max"] for entry in answer.json["layers"] if not entry["name"].startswith("gate")]
+    assert max(errors) < 1e-6
+    assert answer.json["calibration"] is None
 
 
 def test_a_port_that_cannot_be_written_leaves_nothing(
@@ -610,7 +797,7 @@ def test_a_damaged_port_is_refused_with_the_file_named(
     refused(neurallnet("inspect", broken), file, "convert the run again")
 
 
-@pytest.mark.parametrize(("key", "value"), [("provenance", 5), ("sha256", []), ("network", []), ("fixed", None)])
+@pytest.mark.parametrize(("key", "value"), [("provenance", 5), ("sha256", []), ("graph", []), ("fixed", None)])
 def test_a_port_whose_structure_is_no_structure_is_refused(
     neurallnet: Callable[..., Answer], port: Path, tmp_path: Path, key: str, value: object
 ) -> None:

@@ -15,10 +15,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lava_port import graph
 from neurallnet_jax import checkpoint, spec
 from neurallnet_jax.training import logs, loop
 from neurallnet_jax.training import run as runs
 from neurallnet_jax.training.run import Request
+from neurallnet_jax.workflows import convert
 
 NAMES = ("blue", "green", "red")
 
@@ -308,6 +310,54 @@ def test_a_run_can_begin_with_the_weights_of_another_on_classes_of_its_own(whole
     assert saved.classes == NAMES
     np.testing.assert_array_equal(saved.weights["params/conv_1/kernel"], source.weights["params/conv_1/kernel"])
     assert saved.weights["params/dense_1/kernel"].shape == (4, 3)
+
+
+def test_a_run_of_few_bits_saves_rounded_weights_that_convert_to_themselves(whole, request_, tmp_path):
+    """What the port holds times its scale is the checkpoint's kernel; the float network scores as training saw it."""
+    training = dataclasses.replace(request_.training, weight_bits=3)
+    quantised = dataclasses.replace(request_, training=training, source=str(whole[0]))
+    result = runs.train(quantised, tmp_path / "run")
+    saved = checkpoint.load(tmp_path / "run")
+    assert saved.provenance["training"]["weight_bits"] == 3
+    assert result.validation == saved.provenance["validation_balanced_accuracy"]
+    port = convert.convert(saved)
+    assert port.provenance["weight_bits"] == 3
+    norm = {
+        node.inputs[0]: node.scale[:, None, None, None] for node in port.graph.nodes if isinstance(node, graph.NormNode)
+    }
+    for name, least in (("conv_1", 1), ("dense_1", 0)):
+        node = graph.find(port.fixed, name)
+        entry = next(entry for entry in port.rounding if entry.name == name)
+        assert entry.weight_error_max < 1e-6
+        assert entry.weight_bits == 3
+        real = graph.find(port.graph, name)
+        real = real.weight if name == "dense_1" else real.kernel
+        scaled = real * norm.get(name, 1.0)
+        largest = np.abs(scaled.reshape(len(scaled), -1)).max(axis=1)
+        scale = largest / 192 if least else np.full(len(scaled), largest.max() / 192)
+        found = node.weight * scale.reshape(-1, *(1,) * (node.weight.ndim - 1))
+        np.testing.assert_allclose(found, scaled, rtol=3e-7)
+        assert set(np.unique(node.weight)) <= {-192, -128, -64, 0, 64, 128, 192}
+
+
+def test_a_stopped_run_of_few_bits_resumed_ends_with_the_same_bits(request_, tmp_path):
+    quantised = dataclasses.replace(request_, training=dataclasses.replace(request_.training, weight_bits=4))
+    runs.train(quantised, tmp_path / "whole")
+    runs.train(quantised, tmp_path / "run", watcher=Stop(after=3))
+    runs.train(quantised, tmp_path / "run", resume=True)
+    assert same_bits(tmp_path / "whole", tmp_path / "run")
+
+
+def test_a_run_begun_before_there_were_weight_bits_can_be_resumed(stopped, whole, request_, tmp_path):
+    out = shutil.copytree(stopped, tmp_path / "run")
+    record = json.loads((out / runs.RUN_NAME).read_text())
+    del record["request"]["training"]["weight_bits"]
+    (out / runs.RUN_NAME).write_text(json.dumps(record))
+    other = dataclasses.replace(request_, training=dataclasses.replace(request_.training, weight_bits=4))
+    with pytest.raises(ValueError, match=r"training.weight_bits was None, is 4"):
+        runs.train(other, out, resume=True)
+    runs.train(request_, out, resume=True)
+    assert same_bits(out, whole[0])
 
 
 def test_weights_that_do_not_fit_the_network_are_refused(whole, brief, tmp_path):

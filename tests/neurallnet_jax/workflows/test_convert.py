@@ -1,5 +1,6 @@
 """A checkpoint becomes a PORT, and what is no PORT is refused by name."""
 
+import dataclasses
 from pathlib import Path
 
 import jax
@@ -11,7 +12,7 @@ from lava_port import reference
 from neurallnet_jax import checkpoint as checkpoints
 from neurallnet_jax import models, spec
 from neurallnet_jax.checkpoint import Checkpoint, Preprocessing
-from neurallnet_jax.workflows.convert import convert, open_port
+from neurallnet_jax.workflows.convert import convert, open_port, trained_bits
 
 
 def make_checkpoint(network: spec.Network) -> Checkpoint:
@@ -41,6 +42,16 @@ def test_a_port_knows_what_its_network_has_seen(small: Checkpoint, tmp_path: Pat
     assert (port.seen, port.test) == (small.seen, small.test)
     assert port.provenance["checkpoint"] == checkpoints.digest(small)
     assert port.provenance["temperature"] == 1.5
+
+
+def test_weights_take_the_bits_they_were_trained_for_unless_told_otherwise(small: Checkpoint) -> None:
+    trained = dataclasses.replace(small, provenance={"training": {"weight_bits": 4}})
+    largest = lambda port: max(np.abs(node.weight).max() for node in port.fixed.nodes if hasattr(node, "weight"))
+    assert [trained_bits(small), trained_bits(trained)] == [8, 4]
+    assert [largest(convert(small)), largest(convert(trained)), largest(convert(trained, bits=6))] == [254, 224, 248]
+    assert convert(trained, bits=6).provenance["weight_bits"] == 6
+    with pytest.raises(ValueError, match="weights of 'four' bits"):
+        convert(dataclasses.replace(small, provenance={"training": {"weight_bits": "four"}}))
 
 
 def test_the_relu_twin_is_refused_by_name(small: Checkpoint) -> None:
