@@ -111,7 +111,7 @@ def _(node: InputNode, source: Node | None, gain: float, dt: float) -> Said:
 
 @say_node.register
 def _(node: ConvNode, source: Node, gain: float, dt: float) -> Said:
-    kernel, padding = _square(node, source, _ungrouped(node))
+    kernel, padding = _square(node, source, _spread(_ungrouped(node), node.dilation))
     height, width, _ = source.shape
     conv = nir.Conv2d(
         input_shape=(height, width),
@@ -162,6 +162,14 @@ def _(node: ReadoutNode, source: Node, gain: float, dt: float) -> Said:
 
 
 # --- Kernels
+
+
+def _spread(kernel: np.ndarray, dilation: tuple[int, int]) -> np.ndarray:
+    """Return a kernel with the zeros between its taps written out: no reader then needs to know of dilation."""
+    (down, across), (height, width) = dilation, kernel.shape[2:]
+    spread = np.zeros((*kernel.shape[:2], down * (height - 1) + 1, across * (width - 1) + 1), kernel.dtype)
+    spread[:, :, ::down, ::across] = kernel
+    return spread
 
 
 def _ungrouped(node: ConvNode) -> np.ndarray:

@@ -4,16 +4,20 @@ Knows neither joules nor profiles. Counts classify by meaning, never by value: a
 (synop), an analogue or graded value at a weight one multiply-accumulate (MAC), zero or not.
 """
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import singledispatch
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from lava_port.energy.activity import Activity, LayerActivity, SynapseActivity
 from lava_port.energy.connections import fan_out
+from lava_port.energy.messages import Sent, deliver
+from lava_port.energy.placement import Placement
+from lava_port.energy.traffic import AnnTraffic, Traffic, Work, ann_traffic, traffic
 from lava_port.graph import (
     FixedConv,
     FixedDense,
@@ -32,7 +36,18 @@ from lava_port.graph import (
     windows,
 )
 
-__all__ = ["PER_STEP", "AnnCounts", "Counts", "NodeCounts", "Setting", "Tally", "count_node", "counts", "fan_out"]
+__all__ = [
+    "PER_STEP",
+    "AnnCounts",
+    "Counts",
+    "NodeCounts",
+    "Setting",
+    "Tally",
+    "Traffic",
+    "count_node",
+    "counts",
+    "fan_out",
+]
 
 Signal: TypeAlias = Literal["image", "held", "current", "spikes", "gate", "scores"]
 """What a node puts out: the analogue image (once), a value held for T steps, a value per step, spikes, gates, scores."""
@@ -46,14 +61,21 @@ PER_STEP = (
     "additions",
     "multiplies",
     "updates",
+    "active",
+    "charged",
     "spikes",
+    "messages",
+    "hops",
+    "hops_east_west",
 )
-"""The counts of `NodeCounts` that are int64 (steps, images)."""
+"""The counts of `NodeCounts` that are int64 (steps, images); some are None where nobody counted them."""
+
+_OVER_MESH = ("messages", "hops", "hops_east_west")
 
 
 @dataclass(frozen=True)
-class AnnCounts:
-    """What the node costs in one pass of the ANN of the same topology, every input dense.
+class AnnCounts(AnnTraffic):
+    """What the node costs in one pass of the ANN of the same topology, every input dense; its traffic as in `AnnTraffic`.
 
     Attributes:
         macs: Multiply-accumulates with the image's own pixels and activations; the padding's zeros cost nothing.
@@ -88,10 +110,19 @@ class NodeCounts:
         additions: Additions of the squeeze.
         multiplies: Products of gate and current, one per gated element.
         updates: Neuron updates, one per neuron in every step of its window.
+        active: Those of neurons at which a current other than zero arrived, after the gate; all those of a read-out. None
+            where the trace did not count them.
+        charged: Those after which the potential is not zero; all those of a read-out. None likewise.
         spikes: Spikes put out.
+        messages: Messages sent under the placement, one per spike or value and destination core; None without a placement.
+        hops: Hops of those messages on the mesh; None likewise.
+        hops_east_west: Those of the hops that go along a row, which cost less on Loihi 1; None likewise.
         idle_updates: Neuron updates in the steps of T + depth outside the window, int64 (images,).
         passes: How often per image it works through its dense input: once for the image, T times otherwise.
         ann: One pass of the same node in an ANN.
+        traffic: Bits it moves per image.
+        weight_bytes: Bytes of its weights.
+        state_bytes: Bytes of all else that a memory must hold for it.
     """
 
     name: str
@@ -107,10 +138,18 @@ class NodeCounts:
     additions: np.ndarray
     multiplies: np.ndarray
     updates: np.ndarray
+    active: np.ndarray | None
+    charged: np.ndarray | None
     spikes: np.ndarray
+    messages: np.ndarray | None
+    hops: np.ndarray | None
+    hops_east_west: np.ndarray | None
     idle_updates: np.ndarray
     passes: int
     ann: AnnCounts
+    traffic: Traffic
+    weight_bytes: int
+    state_bytes: int
 
     @property
     def macs_each_step(self) -> int:
@@ -128,6 +167,9 @@ class Counts:
         steps: T.
         total_steps: T + depth.
         membrane_updates: NeuroBench's count, int64 (images,); None where the traces held no potentials.
+        placement: Where the network lies, as given.
+        neurons_per_core: int64 (cores,); None without a placement.
+        events_per_core: Synaptic events that each core works off, int64 (cores, T + depth, images); None likewise.
     """
 
     nodes: tuple[NodeCounts, ...]
@@ -135,6 +177,9 @@ class Counts:
     steps: int
     total_steps: int
     membrane_updates: np.ndarray | None
+    placement: Placement | None = None
+    neurons_per_core: np.ndarray | None = None
+    events_per_core: np.ndarray | None = None
 
     def node(self, name: str) -> NodeCounts:
         """Return the counts of the node called `name`.
@@ -187,55 +232,80 @@ class Tally:
 
     Attributes:
         signal: What the node puts out.
-        counted: Arrays by their name in `PER_STEP`; the node has no operation of a kind that is not named.
+        counted: Arrays by their name in `PER_STEP`, None for what was not recorded; the node did nothing of a kind that is
+            not named.
         neurons: Neurons it holds.
         passes: How often per image it works through its dense input.
         ann: One pass of the same node in an ANN.
     """
 
     signal: Signal
-    counted: Mapping[str, np.ndarray] = field(default_factory=dict)
+    counted: Mapping[str, np.ndarray | None] = field(default_factory=dict)
     neurons: int = 0
     passes: int = 1
     ann: AnnCounts = AnnCounts()
 
 
-def counts(graph: FixedGraph, activity: Activity) -> Counts:
+def counts(graph: FixedGraph, activity: Activity, *, placement: Placement | None = None) -> Counts:
     """Return the exact operation counts of `activity` in `graph`.
 
     Args:
         graph: The network.
         activity: What `measure` recorded of it.
+        placement: Where its neurons lie, for messages, hops and what each core works off.
 
     Raises:
-        GraphError: The activity is of another network.
+        GraphError: The activity or the placement is of another network.
         TypeError: The graph holds a node that no rule counts; the message names it.
     """
     _check(graph, activity)
     signals: dict[str, Signal] = {}
     nodes = []
     node_windows = windows(graph)
+    delivery = None if placement is None else deliver(graph, activity, placement)
     for node in graph.nodes:
         window = node_windows[node.name]
         setting = Setting(graph, activity, signals, window, total_steps(graph) - graph.steps)
         tally = count_node(node, setting)
         signals[node.name] = tally.signal
-        arrays = {name: tally.counted.get(name, setting.every_step(0)) for name in PER_STEP}
-        idle = np.full(activity.images, tally.neurons * setting.idle_steps, np.int64)
-        nodes.append(
-            NodeCounts(
-                name=node.name,
-                kind=type(node).__name__,
-                signal=tally.signal,
-                window=window,
-                neurons=tally.neurons,
-                idle_updates=idle,
-                passes=tally.passes,
-                ann=tally.ann,
-                **arrays,
-            )
-        )
-    return Counts(tuple(nodes), activity.images, activity.steps, activity.total_steps, _membrane_updates(activity))
+        nodes.append(_node_counts(node, setting, tally, None if delivery is None else delivery.sent[node.name]))
+    return Counts(
+        tuple(nodes),
+        activity.images,
+        activity.steps,
+        activity.total_steps,
+        _membrane_updates(activity),
+        placement,
+        None if delivery is None else delivery.neurons_per_core,
+        None if delivery is None else delivery.events_per_core,
+    )
+
+
+def _node_counts(node: FixedNode, setting: Setting, tally: Tally, over_mesh: Sent | None) -> NodeCounts:
+    """Return what the rule of one node found, with what it sent and the bits that it moved."""
+    counted = dict(tally.counted)
+    for name in _OVER_MESH:
+        counted[name] = None if over_mesh is None else getattr(over_mesh, name)
+    arrays: dict[str, Any] = {name: counted.get(name, setting.every_step(0)) for name in PER_STEP}
+    idle = np.full(setting.activity.images, tally.neurons * setting.idle_steps, np.int64)
+    shape = setting.input_shape(node) if node.inputs else node.shape
+    heard = setting.signals[node.inputs[0]] if node.inputs else ""
+    work = Work(shape, heard, arrays, idle, tally.passes, setting.activity.steps)
+    moved, weight_bits, state_bits = traffic(node, work)
+    return NodeCounts(
+        name=node.name,
+        kind=type(node).__name__,
+        signal=tally.signal,
+        window=setting.window,
+        neurons=tally.neurons,
+        idle_updates=idle,
+        passes=tally.passes,
+        ann=dataclasses.replace(tally.ann, **dataclasses.asdict(ann_traffic(node, shape, tally.ann.macs))),
+        traffic=moved,
+        weight_bytes=-(-weight_bits // 8),
+        state_bytes=-(-state_bits // 8),
+        **arrays,
+    )
 
 
 @singledispatch
@@ -309,14 +379,22 @@ def _(node: FixedGate, setting: Setting) -> Tally:
 @count_node.register
 def _(node: FixedLif, setting: Setting) -> Tally:
     neurons = math.prod(node.shape)
-    arrays = {"updates": setting.every_step(neurons), "spikes": _layer(setting.activity, node.name).spikes}
+    layer = _layer(setting.activity, node.name)
+    arrays = {
+        "updates": setting.every_step(neurons),
+        "active": layer.active,
+        "charged": layer.charged,
+        "spikes": layer.spikes,
+    }
     return Tally("spikes", arrays, neurons=neurons, ann=AnnCounts(activations=neurons))
 
 
 @count_node.register
 def _(node: FixedReadout, setting: Setting) -> Tally:
     neurons = math.prod(node.shape)
-    return Tally("scores", {"updates": setting.every_step(neurons)}, neurons=neurons)
+    # A sum is read, added to and written in every step, and traces hold only what it is in the end.
+    updates = setting.every_step(neurons)
+    return Tally("scores", {"updates": updates, "active": updates, "charged": updates}, neurons=neurons)
 
 
 def _layer(activity: Activity, name: str) -> LayerActivity:

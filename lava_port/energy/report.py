@@ -234,7 +234,7 @@ def _activation_sparsity(counts: Counts, reasons: dict[str, str]) -> float | Non
 def _counts(counts: Counts) -> dict[str, Any]:
     nodes = []
     for node in counts.nodes:
-        means = {name: _mean(node, name) for name in PER_STEP}
+        means = {name: _mean(node, name) for name in PER_STEP if getattr(node, name) is not None}
         per_step = {name: getattr(node, name).mean(axis=1).tolist() for name in ("events", "synops_stored", "spikes")}
         nodes.append(
             {
@@ -249,7 +249,8 @@ def _counts(counts: Counts) -> dict[str, Any]:
                 "per_step": per_step,
             }
         )
-    total = {name: _total(counts, name) for name in PER_STEP}
+    known = [name for name in PER_STEP if all(getattr(node, name) is not None for node in counts.nodes)]
+    total: dict[str, Any] = {name: _total(counts, name) for name in known}
     total["idle_updates"] = sum(float(node.idle_updates.mean()) for node in counts.nodes)
     return {"total": total, "nodes": nodes}
 

@@ -151,3 +151,25 @@ def test_writing_twice_gives_the_same_bytes(networks, lowered):
     for file in files:
         nir.write(file, to_nir.to_nir(lowered(networks["plain"], 0)))
     assert files[0].getvalue() == files[1].getvalue()
+
+
+def test_a_dilated_kernel_is_written_with_its_zeros_and_gives_the_same_currents(nir_run, normalised, images_of):
+    rng = np.random.default_rng(0)
+    nodes = (
+        graph.InputNode("input", (8, 8, 2), (100, 120), 64.0),
+        graph.ConvNode(
+            "conv", ("input",), (4, 4, 3), rng.normal(0, 1, (3, 2, 3, 3)), rng.normal(0, 0.1, 3), (1, 1), ((0, 0), (0, 0)),
+            1, (2, 2),
+        ),
+        graph.LifNode("lif", ("conv",), (4, 4, 3), 1.0, 0.25, 1.0),
+        graph.DenseNode("dense", ("lif",), (2,), rng.normal(0, 1, (2, 48)), np.zeros(2)),
+        graph.ReadoutNode("readout", ("dense",), (2,)),
+    )  # fmt: skip
+    whole = graph.Graph(nodes, 4, ("a", "b"))
+    written = to_nir.to_nir(whole, dt=1e-4)
+    assert written.nodes["conv"].weight.shape == (3, 2, 5, 5)
+    images = images_of((8, 8, 2), 3, 0)
+    seen = nir_run(written, normalised(nodes[0], images), steps=4, dt=1e-4)
+    expected = reference.run_float(whole, images)
+    np.testing.assert_array_equal(seen.spikes["lif"], np.moveaxis(expected.layers[0].spikes, -1, 2))
+    assert 0 < expected.layers[0].spikes.mean() < 1

@@ -1,6 +1,7 @@
 """Networks and traces small enough to count by hand, shared by the tests of energy."""
 
 import dataclasses
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -102,7 +103,10 @@ def plain_graph() -> FixedGraph:
 
 @pytest.fixture
 def make_trace() -> Callable[..., Trace]:
-    """A function that makes a trace of given spikes, by layer, or of random ones."""
+    """A function that makes a trace of given spikes, by layer, or of random ones.
+
+    A neuron that spikes heard a current, and all others hold a potential.
+    """
 
     def make(
         graph: FixedGraph,
@@ -119,7 +123,10 @@ def make_trace() -> Callable[..., Trace]:
                 shape = (graph.steps, images, *node.shape)
                 drawn = (generator.random(shape) < rate).astype(np.uint8)
                 values = drawn if spikes is None else spikes[node.name]
-                layers.append(LayerTrace(node.name, windows(graph)[node.name], values))
+                space = tuple(range(2, values.ndim))
+                fired = values.sum(axis=space, dtype=np.int64)
+                facts = {"active": fired, "charged": math.prod(node.shape) - fired}
+                layers.append(LayerTrace(node.name, windows(graph)[node.name], values, **facts))
         scores = np.zeros((images, len(graph.classes)), np.int64)
         return Trace(tuple(layers), scores, graph.steps, total_steps(graph))
 
@@ -186,8 +193,8 @@ def _walked_conv(node: FixedConv, shape: tuple[int, ...]) -> set[tuple[tuple[int
     per_group, inputs = len(node.weight) // node.groups, node.weight.shape[1]
     for out_y, out_x, out in np.ndindex(node.shape):
         for channel, ky, kx in np.ndindex(node.weight.shape[1:]):
-            y = out_y * node.stride[0] + ky - node.padding[0][0]
-            x = out_x * node.stride[1] + kx - node.padding[1][0]
+            y = out_y * node.stride[0] + ky * node.dilation[0] - node.padding[0][0]
+            x = out_x * node.stride[1] + kx * node.dilation[1] - node.padding[1][0]
             if 0 <= y < shape[0] and 0 <= x < shape[1]:
                 found.add(((y, x, (out // per_group) * inputs + channel), (out_y, out_x, out)))
     return found

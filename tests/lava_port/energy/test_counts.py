@@ -5,19 +5,48 @@ from typing import get_args
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lava_port.energy.activity import Activity, measure
+from lava_port.energy.chips import CHIPS
 from lava_port.energy.counts import PER_STEP, AnnCounts, count_node, counts
-from lava_port.graph import FixedConv, FixedDense, FixedGraph, FixedHold, FixedLif, FixedNode, GraphError, find
+from lava_port.energy.mapping import place
+from lava_port.energy.placement import core_of
+from lava_port.graph import (
+    FixedConv,
+    FixedDense,
+    FixedGate,
+    FixedGraph,
+    FixedHold,
+    FixedInput,
+    FixedLif,
+    FixedNode,
+    FixedReadout,
+    GraphError,
+    find,
+    total_steps,
+    windows,
+)
 from lava_port.reference import run_fixed
+from lava_port.trace import LayerTrace, Trace
 
 ZERO = [[0, 0], [0, 0]]
+UNPLACED = ("messages", "hops", "hops_east_west")
+"""Counts that are None without a placement."""
 
 
 def assert_counts(node, **expected) -> None:
     """Compare every array of the node; those not named must be zero."""
     for name in PER_STEP:
-        np.testing.assert_array_equal(getattr(node, name), expected.get(name, ZERO), err_msg=f"{node.name}.{name}")
+        found, zero = getattr(node, name), None if name in UNPLACED else ZERO
+        np.testing.assert_array_equal(found, expected.get(name, zero), err_msg=f"{node.name}.{name}")
+
+
+def operations(ann: AnnCounts) -> dict[str, int]:
+    """Return the operations of an ANN that are not zero."""
+    every = {name: getattr(ann, name) for name in ("macs", "additions", "multiplies", "activations")}
+    return {name: count for name, count in every.items() if count}
 
 
 def met_weights(node: FixedConv | FixedDense, spikes: np.ndarray) -> tuple[int, int]:
@@ -26,13 +55,14 @@ def met_weights(node: FixedConv | FixedDense, spikes: np.ndarray) -> tuple[int, 
         heard = spikes.reshape(-1, node.weight.shape[1])
         return int(heard.sum()) * len(node.weight), int((heard @ (node.weight != 0).T.astype(np.int64)).sum())
     padded = np.pad(spikes.astype(np.int64), (*node.padding, (0, 0)))
-    height, width = node.weight.shape[2:]
+    (height, width), (down, across) = node.weight.shape[2:], node.dilation
     stored = nonzero = 0
     for y, x, out in np.ndindex(node.shape):
         group = out // (len(node.weight) // node.groups)
         channels = slice(group * node.weight.shape[1], (group + 1) * node.weight.shape[1])
         top, left = y * node.stride[0], x * node.stride[1]
-        patch = padded[top : top + height, left : left + width, channels].transpose(2, 0, 1)
+        rows = slice(top, top + down * (height - 1) + 1, down)
+        patch = padded[rows, left : left + across * (width - 1) + 1 : across, channels].transpose(2, 0, 1)
         stored += int(patch.sum())
         nonzero += int(patch[node.weight[out] != 0].sum())
     return stored, nonzero
@@ -68,7 +98,7 @@ def test_the_analogue_first_layer_works_once_per_image(hand_graph, hand_trace):
     assert_counts(result.node("hold_1"))
     assert result.node("conv_1").macs_each_step == 100
     assert result.node("conv_1").passes == 1
-    assert result.node("conv_1").ann == AnnCounts(macs=50)
+    assert operations(result.node("conv_1").ann) == {"macs": 50}
 
 
 def test_spiking_layers_count_accumulations_and_no_multiplication(hand_graph, hand_trace):
@@ -85,8 +115,8 @@ def test_spiking_layers_count_accumulations_and_no_multiplication(hand_graph, ha
         synops_stored=[[0, 2], [4, 0]],
         synops_nonzero=[[0, 2], [3, 0]],
     )
-    assert result.node("conv_2").ann == AnnCounts(macs=24)
-    assert result.node("dense_1").ann == AnnCounts(macs=6)
+    assert operations(result.node("conv_2").ann) == {"macs": 24}
+    assert operations(result.node("dense_1").ann) == {"macs": 6}
     assert result.node("conv_2").passes == 2
 
 
@@ -107,26 +137,42 @@ def test_a_gate_sums_a_held_current_once_and_any_other_in_every_step(hand_graph,
         macs_nonzero=[[24, 24]] * 2,
         multiplies=[[3, 3]] * 2,
     )
-    assert result.node("gate_1").ann == AnnCounts(macs=16, additions=8, multiplies=8)
+    assert operations(result.node("gate_1").ann) == {"macs": 16, "additions": 8, "multiplies": 8}
 
 
 def test_neurons_are_updated_in_the_window_and_idle_ones_stand_apart(hand_graph, hand_trace):
     # T = 2 of 5 steps: 3 idle ones.
     result = counts(hand_graph, measure(hand_graph, hand_trace))
-    assert_counts(result.node("lif_1"), updates=[[8, 8]] * 2, spikes=[[8, 0], [1, 0]])
-    assert_counts(result.node("lif_2"), updates=[[3, 3]] * 2, spikes=[[0, 1], [2, 0]])
-    assert_counts(result.node("readout"), updates=[[2, 2]] * 2)
+    fired = [[8, 0], [1, 0]]
+    assert_counts(result.node("lif_1"), updates=[[8, 8]] * 2, active=fired, charged=[[0, 8], [7, 8]], spikes=fired)
+    fired = [[0, 1], [2, 0]]
+    assert_counts(result.node("lif_2"), updates=[[3, 3]] * 2, active=fired, charged=[[3, 2], [1, 3]], spikes=fired)
+    every = [[2, 2]] * 2
+    assert_counts(result.node("readout"), updates=every, active=every, charged=every)
     for name, neurons in (("lif_1", 8), ("lif_2", 3), ("readout", 2)):
         assert result.node(name).neurons == neurons
         np.testing.assert_array_equal(result.node(name).idle_updates, [3 * neurons] * 2)
-    assert result.node("lif_1").ann == AnnCounts(activations=8)
-    assert result.node("readout").ann == AnnCounts()
+    assert operations(result.node("lif_1").ann) == {"activations": 8}
+    assert operations(result.node("readout").ann) == {}
 
 
 def test_all_counts_are_64_bit_integers(hand_graph, hand_trace):
-    for node in counts(hand_graph, measure(hand_graph, hand_trace)).nodes:
+    result = counts(
+        hand_graph, measure(hand_graph, hand_trace), placement=place(hand_graph, CHIPS["loihi2"], sharing="shared")
+    )
+    for node in result.nodes:
         for name in (*PER_STEP, "idle_updates"):
             assert getattr(node, name).dtype == np.int64
+        for field in dataclasses.fields(node.traffic):
+            assert getattr(node.traffic, field.name).dtype == np.int64
+    assert result.neurons_per_core.dtype == result.events_per_core.dtype == np.int64
+
+
+def test_what_nobody_counted_is_none_and_never_zero(hand_graph, hand_trace):
+    bare = tuple(dataclasses.replace(layer, active=None, charged=None) for layer in hand_trace.layers)
+    result = counts(hand_graph, measure(hand_graph, dataclasses.replace(hand_trace, layers=bare)))
+    assert (result.node("lif_1").active, result.node("lif_1").charged, result.node("lif_1").messages) == (None,) * 3
+    assert (result.placement, result.neurons_per_core, result.events_per_core) == (None,) * 3
 
 
 def test_an_ann_costs_as_many_macs_as_spikes_everywhere_cost_synops(hand_graph, plain_graph, make_trace):
@@ -142,7 +188,7 @@ def test_counts_of_joined_batches_are_those_of_the_batches_side_by_side(plain_gr
     joined = counts(plain_graph, Activity.join(parts))
     apart = [counts(plain_graph, part) for part in parts]
     for node in joined.nodes:
-        for name in PER_STEP:
+        for name in set(PER_STEP) - set(UNPLACED):
             expected = np.concatenate([getattr(part.node(node.name), name) for part in apart], axis=1)
             np.testing.assert_array_equal(getattr(node, name), expected)
 
@@ -217,3 +263,149 @@ def test_asking_for_an_absent_node_lists_those_that_exist(plain_graph, make_trac
     result = counts(plain_graph, measure(plain_graph, make_trace(plain_graph)))
     with pytest.raises(GraphError, match="no counts of a node 'lif_9'; there are input, conv_1, hold_1"):
         result.node("lif_9")
+
+
+# --- Every spike, weight and destination, one by one
+
+
+def meetings(node: FixedConv | FixedDense, source: tuple[int, ...]):
+    """Return by neuron before the list of (weight, neuron behind), as the layer is defined."""
+    found = {}
+    if isinstance(node, FixedDense):
+        for place, before in enumerate(np.ndindex(source)):
+            column = before[-1] if node.shared else place
+            found[before] = [(int(row[column]), (out,)) for out, row in enumerate(node.weight)]
+        return found
+    ins, outs = node.weight.shape[1], len(node.weight) // node.groups
+    for y, x, out in np.ndindex(node.shape):
+        for channel, ky, kx in np.ndindex(node.weight.shape[1:]):
+            row = y * node.stride[0] + ky * node.dilation[0] - node.padding[0][0]
+            column = x * node.stride[1] + kx * node.dilation[1] - node.padding[1][0]
+            if 0 <= row < source[0] and 0 <= column < source[1]:
+                before = (row, column, out // outs * ins + channel)
+                found.setdefault(before, []).append((int(node.weight[out, channel, ky, kx]), (y, x, out)))
+    return found
+
+
+def towards_zero(number: int, divisor: int) -> int:
+    return abs(number) // divisor * (1 if number >= 0 else -1)
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), mode=st.sampled_from(["threshold", "plain"]), compartments=st.integers(1, 30))
+def test_counts_are_those_of_a_list_of_every_spike_weight_and_destination(
+    seed, mode, compartments, fixed_graph_of, images_of, make_chip
+):
+    """Stored and non-zero synops, active neurons, and messages to the cores that the list names."""
+    graph = fixed_graph_of(seed, mode)
+    images = images_of(graph.nodes[0].shape, 2, seed)
+    trace = run_fixed(graph, images)
+    placement = place(graph, make_chip(compartments=compartments), sharing="shared")
+    cores = {layer.name: core_of(placement, layer.name) for layer in placement.layers}
+    result = counts(graph, measure(graph, trace), placement=placement)
+    for node in [one for one in graph.nodes if isinstance(one, FixedConv | FixedDense)]:
+        source = find(graph, node.inputs[0])
+        analogue = isinstance(source, FixedInput)
+        sent = (images[None].astype(int) - np.array(source.offset)) if analogue else trace.layer(source.name).spikes
+        met = meetings(node, source.shape)
+        hold = next((one for one in graph.nodes if isinstance(one, FixedHold) and one.inputs[0] == node.name), None)
+        behind = next(
+            one for one in graph.nodes if (hold or node).name in one.inputs and one.name in result_neurons(graph)
+        )
+        routed = not any(
+            isinstance(one, FixedGate) and node.name in one.inputs and one.delay >= 2 for one in graph.nodes
+        )
+        for step in range(graph.steps):
+            for image in range(2):
+                now = sent[0 if analogue else step, image]
+                stored = nonzero = messages = 0
+                current = dict.fromkeys(np.ndindex(node.shape), 0)
+                for before, spike in np.ndenumerate(now):
+                    if not spike:
+                        continue
+                    for weight, after in met.get(before, ()):
+                        stored += 1
+                        nonzero += weight != 0
+                        current[after] += int(spike) * weight
+                    messages += len({int(cores[behind.name][after]) for _, after in met.get(before, ())})
+                if not analogue:
+                    found = result.node(node.name)
+                    assert (found.synops_stored[step, image], found.synops_nonzero[step, image]) == (stored, nonzero)
+                    if routed:
+                        assert result.node(source.name).messages[step, image] == messages
+                if isinstance(behind, FixedLif):
+                    active = 0
+                    for after, value in current.items():
+                        value = value if hold is None else towards_zero(value, 2**hold.shift)
+                        if len(behind.inputs) > 1:
+                            value = towards_zero(
+                                int(trace.layer(behind.name).gate[step, image, after[-1]]) * value, 256
+                            )
+                        active += value != 0
+                    assert result.node(behind.name).active[step, image] == active, (behind.name, step, image)
+
+
+def result_neurons(graph: FixedGraph) -> set[str]:
+    return {node.name for node in graph.nodes if isinstance(node, FixedLif | FixedReadout)}
+
+
+GEOMETRIES = {
+    # height, width, channels, outputs, kernel, stride, padding, groups, dilation
+    "plain": (7, 6, 2, 3, (3, 3), (1, 1), (1, 1), 1, (1, 1)),
+    "without padding": (7, 6, 2, 3, (3, 3), (1, 1), (0, 0), 1, (1, 1)),
+    "halving": (8, 8, 2, 4, (3, 3), (2, 2), (1, 1), 1, (1, 1)),
+    "a stride that leaves a rest": (9, 7, 2, 2, (3, 3), (3, 2), (0, 1), 1, (1, 1)),
+    "1 x 1": (5, 6, 3, 4, (1, 1), (1, 1), (0, 0), 1, (1, 1)),
+    "1 x 1 with stride 2, whose odd rows reach nothing": (6, 6, 3, 4, (1, 1), (2, 2), (0, 0), 1, (1, 1)),
+    "an even kernel": (8, 8, 2, 3, (2, 2), (2, 2), (0, 0), 1, (1, 1)),
+    "an even kernel with overlap": (8, 7, 2, 3, (4, 2), (1, 1), (2, 1), 1, (1, 1)),
+    "groups": (6, 6, 4, 6, (3, 3), (1, 1), (1, 1), 2, (1, 1)),
+    "depthwise": (6, 5, 4, 4, (3, 3), (2, 1), (1, 1), 4, (1, 1)),
+    "dilation": (9, 9, 2, 3, (3, 3), (1, 1), (2, 2), 1, (2, 2)),
+    "dilation, stride, groups, oblong": (11, 8, 4, 4, (2, 3), (2, 1), (1, 3), 2, (3, 2)),
+    "a kernel larger than the image": (3, 3, 2, 2, (5, 5), (1, 1), (2, 2), 1, (1, 1)),
+}
+
+
+@pytest.mark.parametrize("name", GEOMETRIES)
+def test_convolutions_meet_as_many_weights_as_a_dense_correlation_with_ones_finds(name):
+    """JAX's own convolution of the spikes with a kernel of ones, and with one where the weight is not zero, summed up."""
+    import jax
+
+    height, width, channels, outputs, kernel, stride, pad, groups, dilation = GEOMETRIES[name]
+    rng = np.random.default_rng(sorted(GEOMETRIES).index(name))
+    weight = 2 * rng.integers(-1, 2, (outputs, channels // groups, *kernel)).astype(np.int16)
+    padding = ((pad[0], pad[0]), (pad[1], pad[1]))
+    spikes = (rng.random((3, 2, height, width, channels)) < 0.3).astype(np.uint8)
+
+    def correlated(ones: np.ndarray) -> np.ndarray:
+        return np.asarray(
+            jax.lax.conv_general_dilated(
+                spikes.reshape(-1, *spikes.shape[2:]).astype(np.float32), ones.astype(np.float32), stride, padding,
+                rhs_dilation=dilation, dimension_numbers=("NHWC", "OIHW", "NHWC"), feature_group_count=groups,
+            )
+        )  # fmt: skip
+
+    every = correlated(np.ones_like(weight))
+    conv = FixedConv("conv", ("lif",), every.shape[1:], weight, stride, padding, groups, dilation)
+    one = np.ones(channels, np.int32)
+    nodes = (
+        FixedInput("input", (height, width, channels), (0,) * channels),
+        FixedHold("hold", ("input",), (height, width, channels), 0),
+        FixedLif("lif", ("hold",), (height, width, channels), 4095, 0, one, one),
+        conv,
+        FixedLif("last", ("conv",), conv.shape, 4095, 0, np.ones(outputs, np.int32), np.ones(outputs, np.int32)),
+        FixedDense("dense", ("last",), (2,), np.ones((2, outputs), np.int16), shared=True),
+        FixedReadout("readout", ("dense",), (2,), np.zeros(2, np.int64), 1.0),
+    )
+    graph = FixedGraph(nodes, 3, ("a", "b"))
+    silent = np.zeros((3, 2, *conv.shape), np.uint8)
+    layers = (LayerTrace(layer, windows(graph)[layer], values) for layer, values in (("lif", spikes), ("last", silent)))
+    trace = Trace(tuple(layers), np.zeros((2, 2), np.int64), 3, total_steps(graph))
+    found = counts(graph, measure(graph, trace)).node("conv")
+    assert every.sum() > 0
+    np.testing.assert_array_equal(found.synops_stored, every.sum(axis=(1, 2, 3)).reshape(3, 2))
+    np.testing.assert_array_equal(found.synops_nonzero, correlated(weight != 0).sum(axis=(1, 2, 3)).reshape(3, 2))
+    dense = np.ones_like(spikes[:1, :1])
+    spikes[...] = dense
+    assert found.ann.macs == int(correlated(np.ones_like(weight)).sum(axis=(1, 2, 3))[0])

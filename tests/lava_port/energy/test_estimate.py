@@ -21,7 +21,14 @@ def entry(report, profile, variant, scope):
 
 def scaled(source: Counts, factor: int) -> Counts:
     nodes = tuple(
-        dataclasses.replace(node, **{name: factor * getattr(node, name) for name in (*PER_STEP, "idle_updates")})
+        dataclasses.replace(
+            node,
+            **{
+                name: factor * array
+                for name in (*PER_STEP, "idle_updates")
+                if (array := getattr(node, name)) is not None
+            },
+        )
         for node in source.nodes
     )
     return dataclasses.replace(source, nodes=nodes)
