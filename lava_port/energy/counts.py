@@ -14,6 +14,7 @@ import numpy as np
 
 from lava_port.energy.activity import Activity, LayerActivity, SynapseActivity
 from lava_port.energy.connections import fan_out
+from lava_port.energy.placement import Placement
 from lava_port.graph import (
     FixedConv,
     FixedDense,
@@ -32,7 +33,18 @@ from lava_port.graph import (
     windows,
 )
 
-__all__ = ["PER_STEP", "AnnCounts", "Counts", "NodeCounts", "Setting", "Tally", "count_node", "counts", "fan_out"]
+__all__ = [
+    "PER_STEP",
+    "AnnCounts",
+    "Counts",
+    "NodeCounts",
+    "Setting",
+    "Tally",
+    "Traffic",
+    "count_node",
+    "counts",
+    "fan_out",
+]
 
 Signal: TypeAlias = Literal["image", "held", "current", "spikes", "gate", "scores"]
 """What a node puts out: the analogue image (once), a value held for T steps, a value per step, spikes, gates, scores."""
@@ -60,12 +72,52 @@ class AnnCounts:
         additions: Additions of the squeeze.
         multiplies: Products with the gate.
         activations: Rectified linear units that stand where the neurons do.
+        weight_worst: Bits of weights read where nothing is reused; `weight_best` where everything moves once, and likewise
+            for the others.
+        sum_worst: Bits of partial sums read and written.
+        state_worst: Bits of biases read.
+        input_worst: Bits of inputs read and outputs written.
+        weight_bits: Width that the bits of weights are given for.
+        activation_bits: Width that the bits of inputs and outputs are given for.
+        sum_bits: Width that the bits of partial sums and biases are given for.
     """
 
     macs: int = 0
     additions: int = 0
     multiplies: int = 0
     activations: int = 0
+    weight_worst: int = 0
+    weight_best: int = 0
+    sum_worst: int = 0
+    sum_best: int = 0
+    state_worst: int = 0
+    state_best: int = 0
+    input_worst: int = 0
+    input_best: int = 0
+    weight_bits: int = 8
+    activation_bits: int = 8
+    sum_bits: int = 32
+
+
+@dataclass(frozen=True, eq=False)
+class Traffic:
+    """Bits that a node moves per image, int64 (images,): worst where nothing is reused, best where all moves once.
+
+    Attributes:
+        weight_worst: Weights read.
+        sum_worst: Partial sums read and written.
+        state_worst: Neuron state read and written, thresholds and biases read.
+        input_worst: Inputs read and outputs written.
+    """
+
+    weight_worst: np.ndarray
+    weight_best: np.ndarray
+    sum_worst: np.ndarray
+    sum_best: np.ndarray
+    state_worst: np.ndarray
+    state_best: np.ndarray
+    input_worst: np.ndarray
+    input_best: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,6 +163,13 @@ class NodeCounts:
     idle_updates: np.ndarray
     passes: int
     ann: AnnCounts
+    active: np.ndarray | None = None
+    charged: np.ndarray | None = None
+    messages: np.ndarray | None = None
+    hops: np.ndarray | None = None
+    traffic: Traffic | None = None
+    weight_bytes: int = 0
+    state_bytes: int = 0
 
     @property
     def macs_each_step(self) -> int:
@@ -135,6 +194,9 @@ class Counts:
     steps: int
     total_steps: int
     membrane_updates: np.ndarray | None
+    placement: Placement | None = None
+    neurons_per_core: np.ndarray | None = None
+    events_per_core: np.ndarray | None = None
 
     def node(self, name: str) -> NodeCounts:
         """Return the counts of the node called `name`.
@@ -200,12 +262,13 @@ class Tally:
     ann: AnnCounts = AnnCounts()
 
 
-def counts(graph: FixedGraph, activity: Activity) -> Counts:
+def counts(graph: FixedGraph, activity: Activity, *, placement: Placement | None = None) -> Counts:
     """Return the exact operation counts of `activity` in `graph`.
 
     Args:
         graph: The network.
         activity: What `measure` recorded of it.
+        placement: On which cores the neurons lie, None where that does not matter.
 
     Raises:
         GraphError: The activity is of another network.
