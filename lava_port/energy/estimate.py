@@ -6,7 +6,6 @@ constants (`low` and `high` of the source) and the model (the spread between pro
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
@@ -17,7 +16,7 @@ from lava_port.energy.comparison import Bootstrap, Energies, Ratio, Verdict, com
 from lava_port.energy.constants import ALL_IN_SCOPE, SCOPES, Profile, Scope
 from lava_port.energy.counts import Counts
 from lava_port.energy.latency import Latency, latency
-from lava_port.energy.pricing import WHICH, Price, price, refusal, scopes_upto
+from lava_port.energy.pricing import WHICH, Price, outside, price, refusal, scopes_upto
 from lava_port.energy.results import Baseline, EnergyReport, NetworkEnergy, NodeEnergy, ScopeEnergy, Spread
 from lava_port.graph import FixedGraph, GraphError
 
@@ -133,20 +132,27 @@ def _entry(setting: _Setting, profile: Profile, name: str, scope: Scope) -> Scop
     if why := refusal(counts, profile, scope, setting.unplaced) or why:
         reasons = dict.fromkeys(("spiking", "ann", "ratio", "verdict"), why)
         return ScopeEnergy(profile.name, name, scope, variant.unit, None, None, None, None, (), 0.0, (), reasons)
-    prices = {node.name: price(node, profile, variant, scopes_upto(scope)) for node in counts.nodes}
+    host = outside(counts, profile)
+    prices = {node.name: price(node, profile, variant, scopes_upto(scope), host=host) for node in counts.nodes}
     left_out = tuple(node for node, one in prices.items() if one.missing)
     reasons: dict[str, str] = {}
     if left_out:
         reasons["left_out"] = "; ".join(dict.fromkeys(why for one in prices.values() for why in one.missing))
     kept = {node: one for node, one in prices.items() if not one.missing}
-    energies = _spiking(setting, scope, variant.unit, kept, prices, static, reasons)
+    first = ALL_IN_SCOPE if profile.all_in else SCOPES[0]
+    narrow = {
+        node.name for node in counts.nodes if price(node, profile, variant, scopes_upto(first), host=host).missing
+    }
+    # Dropping more nodes in a wider scope would make it cheaper than a narrower one.
+    later = [node for node in left_out if node not in narrow]
+    energies = _spiking(setting, Energies(scope, variant.unit, static), kept, left_out, later, reasons)
     found = tuple(
         _baseline(setting, profile, name, scope, arithmetic, kind, energies, kept, left_out, bool(static.any()))
         for kind in ("dense", "relu_sparse")
         for arithmetic in baselines.arithmetics(variant, counts.steps)
     )
-    first = found[0]
-    reasons |= {"ann" if what == "energy" else what: why for what, why in first.reasons.items() if what != "break_even"}
+    own = found[0]
+    reasons |= {"ann" if what == "energy" else what: why for what, why in own.reasons.items() if what != "break_even"}
     spiking = None if energies is None else summarise(energies, setting.bootstrap)
     if spiking is not None and spiking.data is None:
         reasons["data"] = _ONE_IMAGE
@@ -156,9 +162,9 @@ def _entry(setting: _Setting, profile: Profile, name: str, scope: Scope) -> Scop
         scope=scope,
         unit=variant.unit,
         spiking=spiking,
-        ann=first.energy,
-        ratio=first.ratio,
-        verdict=first.verdict,
+        ann=own.energy,
+        ratio=own.ratio,
+        verdict=own.verdict,
         nodes=tuple(
             NodeEnergy(node.name, float(kept[node.name].total[:, _VALUE].mean()) if node.name in kept else None)
             for node in counts.nodes
@@ -194,24 +200,28 @@ def _static(setting: _Setting, profile: Profile, scope: Scope) -> tuple[np.ndarr
 
 def _spiking(
     setting: _Setting,
-    scope: Scope,
-    unit: Literal["J", "1"],
+    static: Energies,
     kept: Mapping[str, Price],
-    prices: Mapping[str, Price],
-    static: np.ndarray,
+    left_out: Sequence[str],
+    later: Sequence[str],
     reasons: dict[str, str],
 ) -> Energies | None:
-    """Return the network's energy without what cannot be priced, or None where no spiking network would be left."""
-    total = sum((one.total for one in kept.values()), start=static)
-    left_out = [node for node in prices if node not in kept]
-    unheard = [node.name for node in setting.counts.nodes if node.name in left_out and node.synops_stored.any()]
-    if unheard:
+    """Return the network's energy without what cannot be priced, or None where no spiking network would be left.
+
+    `later` names the nodes that a narrower scope can price and this one cannot.
+    """
+    total = sum((one.total for one in kept.values()), start=static.values)
+    if later:
+        reasons["spiking"] = f"{', '.join(later)} cannot be priced: {reasons['left_out']}"
+        return None
+    heard = [node.name for node in setting.counts.nodes if node.synops_stored.any()]
+    if heard and not set(heard) & kept.keys():
         reasons["spiking"] = f"spikes cannot be priced: {reasons['left_out']}"
         return None
     if left_out and not total.any():
         reasons["spiking"] = f"nothing is left once {', '.join(left_out)} cannot be priced: {reasons['left_out']}"
         return None
-    return Energies(scope, unit, total)
+    return Energies(static.scope, static.unit, total)
 
 
 def _baseline(

@@ -52,20 +52,24 @@ def fit(graph: FixedGraph, chip: Chip) -> Fit:
 def place_first(graph: FixedGraph, chips: Sequence[Chip]) -> tuple[Placement | None, dict[str, str]]:
     """Return the placement on the first chip that the network fits, kernels shared where that fits.
 
+    Where one chip is asked for and the network does not fit it, the part that does is placed, the rest left to the host.
+
     Returns:
-        The placement, None where the network fits no chip; and, for every chip before it, why it does not fit.
+        The placement, None where the network fits none of several chips; and, by chip, why it does not fit.
 
     Raises:
         GraphError: As `place`.
     """
     refused: dict[str, str] = {}
+    part: Placement | None = None
     for chip in chips:
         for sharing in get_args(Sharing):
             found = place(graph, chip, sharing=sharing)
             if found.fits:
                 return found, refused
+            part = part or (found if found.layers else None)
             refused.setdefault(chip.name, f"it does not fit: {'. '.join(found.reasons)}")
-    return None, refused
+    return part if len(chips) == 1 else None, refused
 
 
 def verdict(found: Fit) -> str:

@@ -13,7 +13,19 @@ from lava_port.energy.constants import SCOPE_OF, SCOPES, Memory, Operation, Prof
 from lava_port.energy.counts import Counts, NodeCounts, Traffic
 from lava_port.graph import GraphError
 
-__all__ = ["SPIKING", "WHICH", "Price", "holding", "operations", "price", "refusal", "scopes_upto"]
+__all__ = [
+    "SPIKING",
+    "WHICH",
+    "Price",
+    "holding",
+    "operations",
+    "outside",
+    "per_bit",
+    "placement_refusal",
+    "price",
+    "refusal",
+    "scopes_upto",
+]
 
 WHICH: tuple[Which, ...] = ("low", "value", "high")
 """Axis of every energy: all constants at their low end, at their value, at their high end."""
@@ -69,6 +81,15 @@ def refusal(counts: Counts, profile: Profile, scope: Scope, unplaced: Mapping[st
     return ""
 
 
+def outside(counts: Counts, profile: Profile) -> frozenset[str]:
+    """Return the nodes that run on the host, since the chip of a profile could hold a part of the network alone."""
+    placement = counts.placement
+    if placement is None or placement.fits or placement.chip.name != profile.chip:
+        return frozenset()
+    placed = {name for layer in placement.layers for name in layer.nodes}
+    return frozenset(node.name for node in counts.nodes) - placed
+
+
 def placement_refusal(counts: Counts, profile: Profile, unplaced: Mapping[str, str]) -> str:
     """Return why cores and messages of these counts do not fit a profile; empty where they do.
 
@@ -82,7 +103,7 @@ def placement_refusal(counts: Counts, profile: Profile, unplaced: Mapping[str, s
     if counts.placement is not None and counts.placement.chip.name == profile.chip:
         return ""
     where = "nowhere" if counts.placement is None else f"on {counts.placement.chip.name}"
-    why = unplaced.get(profile.chip, f"ask for --chip {profile.chip}")
+    why = f"{unplaced.get(profile.chip, 'not asked for')}; --chip {profile.chip} places what of it fits"
     return f"needs the neurons placed on the cores of {profile.chip}, they are placed {where}: {why}"
 
 
@@ -109,8 +130,22 @@ def operations(node: NodeCounts) -> dict[Operation, np.ndarray | None]:
     }
 
 
-def price(node: NodeCounts, profile: Profile, variant: Variant, scopes: Collection[Scope]) -> Price:
+def price(
+    node: NodeCounts,
+    profile: Profile,
+    variant: Variant,
+    scopes: Collection[Scope],
+    *,
+    host: Collection[str] = (),
+) -> Price:
     """Return what one node costs in `scopes` together.
+
+    Args:
+        node: What it did.
+        profile: Whose constants to charge.
+        variant: Its arithmetic.
+        scopes: A scope and those before it.
+        host: Nodes that do not lie on the chip.
 
     Raises:
         GraphError: Its counts are negative.
@@ -137,6 +172,8 @@ def price(node: NodeCounts, profile: Profile, variant: Variant, scopes: Collecti
     if "memory" in charged and profile.memories:
         moved, moved_by_spikes = _memory(node, profile.memories, variant)
         fixed, spiking = fixed + moved, spiking + moved_by_spikes
+    if node.name in host and (missing or fixed.any() or spiking.any()):
+        missing = [f"not all of the network fits {profile.chip}; what runs on the host is left out"]
     return Price(fixed, spiking, tuple(dict.fromkeys(missing)))
 
 
