@@ -5,6 +5,7 @@ every partial sum is proven below 2^24, and so exact. Whether a device keeps tha
 algorithm) is tried once per layer against the judge, at the very shapes that will run; where it does not, integers do.
 """
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial, singledispatch
@@ -30,7 +31,7 @@ from lava_port.graph import (
     windows,
 )
 from lava_port.ranges import SUM_LIMIT, Range, current_range, ranges, weight_inputs
-from lava_port.trace import LayerTrace, Trace, concatenate
+from lava_port.trace import FACTS, LayerTrace, Trace, concatenate
 
 __all__ = ["Emulator", "prepare"]
 
@@ -49,7 +50,7 @@ class _Signal:
     values: jax.Array
     potential: jax.Array | None = None
     gate: jax.Array | None = None
-    overflows: jax.Array | None = None
+    facts: Mapping[str, jax.Array] = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,8 +61,8 @@ class Emulator:
         graph: The network.
         batch: Images per call of the compiled function; a last, smaller batch is filled up.
         sums: How each convolution and dense layer adds up on this device.
-        function: Images (batch, height, width, channels) -> spikes, potentials, gates and overflows per layer, and the
-            class scores.
+        function: Images (batch, height, width, channels) -> spikes, potentials, gates and `FACTS` per layer, and the class
+            scores.
     """
 
     graph: FixedGraph
@@ -100,9 +101,9 @@ class Emulator:
                 spikes[:, :count],
                 _first(potential, count),
                 _first(gate, count),
-                overflows[:, :count].astype(np.int64),
+                **{fact: counted[:, :count].astype(np.int64) for fact, counted in facts.items()},
             )
-            for name, (spikes, potential, gate, overflows) in zip(names, outputs, strict=True)
+            for name, (spikes, potential, gate, facts) in zip(names, outputs, strict=True)
         )
         return Trace(layers, scores[:count].astype(np.int64), self.graph.steps, total_steps(self.graph))
 
@@ -141,7 +142,7 @@ def _emulate(graph: FixedGraph, images: jax.Array, sums: Mapping[str, Sums], pot
         signal = signals[node.name] = _apply(node, heard, graph.steps, how)
         if isinstance(node, FixedLif):
             potential = signal.potential if potentials else None
-            outputs.append((signal.values, potential, signal.gate, signal.overflows))
+            outputs.append((signal.values, potential, signal.gate, signal.facts))
     return outputs, signals[graph.nodes[-1].name].values
 
 
@@ -205,15 +206,17 @@ def _(node: FixedLif, heard: Sequence[_Signal], steps: int, how: Sums) -> _Signa
         u = _wrap24(filled)
         charged = _decay(v, node.dv) + u + shift
         v = jnp.clip(charged, 1 - _LIMIT, _LIMIT - 1)
-        overflows = ((u != filled) | (v != charged)).sum(axis=tuple(range(1, v.ndim)), dtype=jnp.int32)
+        overflowing = (u != filled) | (v != charged)
         spikes = v > threshold
         v = jnp.where(spikes, 0, v)
-        return (u, v), (spikes.astype(jnp.uint8), v, overflows)
+        facts = zip(FACTS, (overflowing, current != 0, v != 0), strict=True)
+        counted = {name: where.sum(axis=tuple(range(1, v.ndim)), dtype=jnp.int32) for name, where in facts}
+        return (u, v), (spikes.astype(jnp.uint8), v, counted)
 
     # A loop, unlike in training: unrolled, this took twice as long to compile on a CPU and ran no faster.
     rest = jnp.zeros(values.shape[1:], jnp.int32)
-    _, (spikes, potential, overflows) = jax.lax.scan(step, (rest, rest), (values, gate))
-    return _Signal(spikes, potential, gate, overflows)
+    _, (spikes, potential, facts) = jax.lax.scan(step, (rest, rest), (values, gate))
+    return _Signal(spikes, potential, gate, facts)
 
 
 @_apply.register
@@ -250,7 +253,7 @@ def _linear(node: FixedConv | FixedDense, folded: jax.Array, weight: np.ndarray)
         return jnp.matmul(folded, weight.T, precision=jax.lax.Precision.HIGHEST)
     return jax.lax.conv_general_dilated(
         folded, jnp.asarray(weight), node.stride, node.padding,
-        dimension_numbers=("NHWC", "OIHW", "NHWC"), feature_group_count=node.groups,
+        rhs_dilation=node.dilation, dimension_numbers=("NHWC", "OIHW", "NHWC"), feature_group_count=node.groups,
         precision=jax.lax.Precision.HIGHEST,
     )  # fmt: skip
 
@@ -263,10 +266,11 @@ def _whole_sums(node: FixedConv | FixedDense, folded: jax.Array, weight: np.ndar
     (down, across), (height, width) = node.stride, node.shape[:2]
     grouped = weight.reshape(node.groups, -1, *weight.shape[1:])
     total: Any = 0
-    for y, x in np.ndindex(*weight.shape[2:]):
+    for row, column in np.ndindex(*weight.shape[2:]):
+        y, x = row * node.dilation[0], column * node.dilation[1]
         seen = padded[:, y : y + (height - 1) * down + 1 : down, x : x + (width - 1) * across + 1 : across]
         seen = seen.reshape(*seen.shape[:3], node.groups, -1)
-        total = total + jnp.einsum("nhwgi,goi->nhwgo", seen, grouped[..., y, x])
+        total = total + jnp.einsum("nhwgi,goi->nhwgo", seen, grouped[..., row, column])
     return total
 
 

@@ -105,6 +105,7 @@ class ConvNode:
     stride: tuple[int, int] = (1, 1)
     padding: tuple[tuple[int, int], tuple[int, int]] = ((0, 0), (0, 0))
     groups: int = 1
+    dilation: tuple[int, int] = (1, 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,6 +229,7 @@ class FixedConv:
     stride: tuple[int, int] = (1, 1)
     padding: tuple[tuple[int, int], tuple[int, int]] = ((0, 0), (0, 0))
     groups: int = 1
+    dilation: tuple[int, int] = (1, 1)
 
 
 @dataclass(frozen=True, eq=False)

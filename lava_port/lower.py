@@ -110,7 +110,8 @@ def lower_layer(layer: Any, source: graph.Node, name: str, shape: tuple[int, ...
 def _(layer: spec.Conv, source: graph.Node, name: str, shape: tuple[int, ...], weights: Weights) -> graph.ConvNode:
     kernel = weights[f"params/{name}/kernel"].transpose(3, 2, 0, 1)
     bias = _bias(weights, name, layer.bias, layer.features)
-    return graph.ConvNode(name, (source.name,), shape, kernel, bias, layer.stride, layer.padding, layer.groups)
+    geometry = (layer.stride, layer.padding, layer.groups, layer.dilation)
+    return graph.ConvNode(name, (source.name,), shape, kernel, bias, *geometry)
 
 
 @lower_layer.register

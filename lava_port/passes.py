@@ -4,6 +4,7 @@ Knows no integers and no checkpoint. The float reference gives the same potentia
 """
 
 import dataclasses
+import math
 from typing import cast
 
 import numpy as np
@@ -55,8 +56,9 @@ def fold_batch_norm(graph: Graph) -> Graph:
 def fold_pooling(graph: Graph) -> Graph:
     """Return `graph` with averages folded: of currents into the convolution before, of spikes into the dense layer after.
 
-    With window w, a convolution of kernel k and stride s becomes one of kernel (w - 1) s + k and stride w s with the same
-    padding; its kernel is the sum of w x w copies, each shifted by s, over w^2.
+    With window w, a convolution of kernel k, stride s and dilation d becomes one of dilation g = gcd(s, d), of kernel
+    ((w - 1) s + (k - 1) d) / g + 1 and of stride w s, with the same padding; its kernel is the sum of w x w copies, each
+    shifted by s, over w^2. Without dilation that is a kernel of (w - 1) s + k. Taps between the copies are zero.
 
     Raises:
         GraphError: A pool without a convolution before it, or a global average without a dense layer after it.
@@ -72,15 +74,18 @@ def fold_pooling(graph: Graph) -> Graph:
 
 
 def _pooled(conv: ConvNode, pool: AveragePoolNode) -> ConvNode:
-    window, (down, across) = pool.window, conv.stride
-    outs, ins, height, width = conv.kernel.shape
-    kernel = np.zeros((outs, ins, (window - 1) * down + height, (window - 1) * across + width))
-    for row in range(window):
-        for column in range(window):
-            y, x = row * down, column * across
-            kernel[:, :, y : y + height, x : x + width] += conv.kernel
-    stride = (down * window, across * window)
-    return dataclasses.replace(conv, kernel=kernel / window**2, stride=stride, shape=pool.shape)
+    window, taps = pool.window, conv.kernel.shape[2:]
+    dilation = tuple(map(math.gcd, conv.stride, conv.dilation))
+    # All in taps of the new kernel: how far a copy is shifted, and how far its own taps lie apart.
+    down, across = (stride // unit for stride, unit in zip(conv.stride, dilation, strict=True))
+    apart = tuple(own // unit for own, unit in zip(conv.dilation, dilation, strict=True))
+    height, width = (step * (count - 1) + 1 for step, count in zip(apart, taps, strict=True))
+    kernel = np.zeros((*conv.kernel.shape[:2], (window - 1) * down + height, (window - 1) * across + width))
+    for row, column in np.ndindex(window, window):
+        y, x = row * down, column * across
+        kernel[:, :, y : y + height : apart[0], x : x + width : apart[1]] += conv.kernel
+    stride = (conv.stride[0] * window, conv.stride[1] * window)
+    return dataclasses.replace(conv, kernel=kernel / window**2, stride=stride, dilation=dilation, shape=pool.shape)
 
 
 def _reshaped(graph: Graph, pool: AveragePoolNode, conv: ConvNode) -> Graph:

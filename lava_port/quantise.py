@@ -199,7 +199,8 @@ def _linear(node: ConvNode | DenseNode, weight: np.ndarray, graph: Graph) -> _Pi
     weight = whole.reshape(weight.shape).astype(np.int16)
     fixed: tuple[FixedNode, ...]
     if isinstance(node, ConvNode):
-        fixed = (FixedConv(node.name, node.inputs, node.shape, weight, node.stride, node.padding, node.groups),)
+        geometry = (node.stride, node.padding, node.groups, node.dilation)
+        fixed = (FixedConv(node.name, node.inputs, node.shape, weight, *geometry),)
     else:
         fixed = (FixedDense(node.name, node.inputs, node.shape, weight, node.shared),)
     if analogue:

@@ -8,7 +8,8 @@ what a layer does in its window depends on nothing but the window before it, and
 before the next one starts. A simulator with a clock and queues of messages, in the tests, gives the same spikes.
 """
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import singledispatch
 from typing import Any
@@ -38,7 +39,7 @@ from lava_port.graph import (
     total_steps,
     windows,
 )
-from lava_port.trace import LayerTrace, Trace, concatenate
+from lava_port.trace import FACTS, LayerTrace, Trace, concatenate
 
 __all__ = ["current", "run_fixed", "run_float"]
 
@@ -57,14 +58,14 @@ class _Signal:
         bias: What travels apart from a float current, (channels,); None for anything that is no current.
         potential: Of neurons, where asked for.
         gate: Of gated neurons, (steps, batch, channels).
-        overflows: Of integer neurons, (steps, batch), as in `LayerTrace`.
+        facts: Of integer neurons, each of `FACTS`, (steps, batch), as in `LayerTrace`.
     """
 
     values: np.ndarray
     bias: np.ndarray | None = None
     potential: np.ndarray | None = None
     gate: np.ndarray | None = None
-    overflows: np.ndarray | None = None
+    facts: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
 
 def run_fixed(graph: FixedGraph, images: np.ndarray, *, potentials: bool = False) -> Trace:
@@ -125,8 +126,8 @@ def _run_chunk(graph: Graph | FixedGraph, images: np.ndarray, potentials: bool) 
         signal = _apply(node, heard or [_Signal(images[None])], graph.steps)
         if isinstance(node, LifNode | FixedLif):
             potential = signal.potential if potentials else None
-            seen = (signal.values, potential, signal.gate, signal.overflows)
-            layers.append(LayerTrace(node.name, window[node.name], *seen))
+            seen = (signal.values, potential, signal.gate)
+            layers.append(LayerTrace(node.name, window[node.name], *seen, **signal.facts))
         signals[node.name] = signal
     return Trace(tuple(layers), signals[graph.nodes[-1].name].values[0], graph.steps, total_steps(graph))
 
@@ -263,7 +264,8 @@ def _(node: FixedLif, heard: Sequence[_Signal], steps: int) -> _Signal:
     threshold, bias = node.threshold.astype(np.int64) << 6, node.bias.astype(np.int64)
     u, v = np.zeros(values.shape[1:], np.int64), np.zeros(values.shape[1:], np.int64)
     spikes, potential = np.zeros(values.shape, np.uint8), np.zeros(values.shape, np.int32)
-    overflows = np.zeros(values.shape[:2], np.int64)
+    facts = {name: np.zeros(values.shape[:2], np.int64) for name in FACTS}
+    inner = tuple(range(1, values.ndim - 1))
     for step in range(steps):
         arriving, shift = values[step], bias
         if gate is not None:
@@ -273,11 +275,13 @@ def _(node: FixedLif, heard: Sequence[_Signal], steps: int) -> _Signal:
         u = _wrap24(filled)
         charged = _decay(v, node.dv) + u + shift
         v = np.clip(charged, 1 - _LIMIT, _LIMIT - 1)
-        overflows[step] = ((u != filled) | (v != charged)).sum(axis=tuple(range(1, v.ndim)))
+        facts["overflows"][step] = ((u != filled) | (v != charged)).sum(axis=inner)
+        facts["active"][step] = (arriving != 0).sum(axis=inner)
         spikes[step] = v > threshold
         v = np.where(spikes[step], 0, v)
+        facts["charged"][step] = (v != 0).sum(axis=inner)
         potential[step] = v
-    return _Signal(spikes, potential=potential, gate=gate, overflows=overflows)
+    return _Signal(spikes, potential=potential, gate=gate, facts=facts)
 
 
 @_apply.register
@@ -292,8 +296,10 @@ def _(node: FixedReadout, heard: Sequence[_Signal], steps: int) -> _Signal:
 def _convolve(x: np.ndarray, kernel: np.ndarray, node: ConvNode | FixedConv) -> np.ndarray:
     """Return the cross-correlation of (time, batch, height, width, channels) with an OIHW kernel of the same dtype."""
     folded = np.pad(x.reshape(-1, *x.shape[2:]), ((0, 0), *node.padding, (0, 0)))
-    views = np.lib.stride_tricks.sliding_window_view(folded, kernel.shape[2:], axis=(1, 2))
-    views = views[:, :: node.stride[0], :: node.stride[1]]
+    (down, across), (height, width) = node.dilation, kernel.shape[2:]
+    extent = (down * (height - 1) + 1, across * (width - 1) + 1)
+    views = np.lib.stride_tricks.sliding_window_view(folded, extent, axis=(1, 2))
+    views = views[:, :: node.stride[0], :: node.stride[1], :, ::down, ::across]
     ins, outs = kernel.shape[1], kernel.shape[0] // node.groups
     parts = [
         np.tensordot(views[:, :, :, g * ins : (g + 1) * ins], kernel[g * outs : (g + 1) * outs], ((3, 4, 5), (1, 2, 3)))

@@ -99,6 +99,7 @@ def _(node: ConvNode | FixedConv, heard: Sequence[Shape]) -> None:
         "a divisor of the outputs",
     )
     _need(node, "stride", len(node.stride) == 2 and min(node.stride) >= 1, "two numbers of at least 1")
+    _need(node, "dilation", len(node.dilation) == 2 and min(node.dilation) >= 1, "two numbers of at least 1")
     pads = [side for pair in node.padding for side in pair]
     _need(node, "padding", len(pads) == 4 and min(pads) >= 0, "((top, bottom), (left, right)) of at least 0")
     channels = source[2] // node.groups if source[2] % node.groups == 0 else -1
@@ -106,8 +107,10 @@ def _(node: ConvNode | FixedConv, heard: Sequence[Shape]) -> None:
         node, "kernel", kernel.shape[1] == channels, f"{source[2]} input channels in {node.groups} groups", kernel.shape
     )
     size = tuple(
-        (extent + sum(pad) - taps) // stride + 1
-        for extent, pad, taps, stride in zip(source[:2], node.padding, kernel.shape[2:], node.stride, strict=True)
+        (extent + sum(pad) - dilation * (taps - 1) - 1) // stride + 1
+        for extent, pad, taps, stride, dilation in zip(
+            source[:2], node.padding, kernel.shape[2:], node.stride, node.dilation, strict=True
+        )
     )
     _need(node, "shape", node.shape == (*size, len(kernel)), str((*size, len(kernel))))
     if isinstance(node, ConvNode):

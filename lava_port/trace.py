@@ -11,6 +11,7 @@ import numpy as np
 from lava_port.graph import FixedGraph, FixedLif, Graph, GraphError, LifNode, Window
 
 __all__ = [
+    "FACTS",
     "LayerTrace",
     "Mismatch",
     "Trace",
@@ -21,6 +22,9 @@ __all__ = [
     "first_mismatch",
     "shifted",
 ]
+
+FACTS = ("overflows", "active", "charged")
+"""What interpreters of integers count beside the spikes, each int64 (steps, batch)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +40,9 @@ class LayerTrace:
         gate: Gate of each step, (steps, batch, channels), integers in 0 .. 256 or floats in [0, 1]; None without one.
         overflows: Neurons whose current wrapped around 24 bits or whose potential met its limit, int64 (steps, batch).
             Always zero where the ranges are proven; None of a float network.
+        active: Neurons at which a current other than zero arrived, gated where there is a gate, int64 (steps, batch);
+            None of a float network.
+        charged: Neurons whose potential after the step is not zero, int64 (steps, batch); None of a float network.
     """
 
     name: str
@@ -44,6 +51,8 @@ class LayerTrace:
     potential: np.ndarray | None = None
     gate: np.ndarray | None = None
     overflows: np.ndarray | None = None
+    active: np.ndarray | None = None
+    charged: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +90,7 @@ class Mismatch:
     Attributes:
         name: The layer (`readout` for the class scores).
         spikes: Spikes in the first trace.
-        mismatches: Events that stand in one trace only; potentials, gates, overflows or scores that differ count as well.
+        mismatches: Events that stand in one trace only; potentials, gates, `FACTS` or scores that differ count as well.
         first: (image, step, *neuron) of the first difference, or None.
     """
 
@@ -94,7 +103,7 @@ class Mismatch:
 def compare(left: Trace, right: Trace, *, tolerance: float = 0.0) -> tuple[Mismatch, ...]:
     """Return the differences of two traces, one entry per layer and one for the class scores.
 
-    Potentials, gates and overflows are compared where both traces hold them.
+    Potentials, gates and `FACTS` are compared where both traces hold them.
 
     Args:
         left: One trace.
@@ -118,9 +127,11 @@ def compare(left: Trace, right: Trace, *, tolerance: float = 0.0) -> tuple[Misma
         if mine.gate is not None and other.gate is not None:
             gates = _apart(mine.gate, other.gate, tolerance)
             differs = differs | gates.reshape(*gates.shape[:2], *(1,) * (differs.ndim - 3), -1)
-        if mine.overflows is not None and other.overflows is not None:
-            counted = mine.overflows != other.overflows
-            differs = differs | counted.reshape(*counted.shape, *(1,) * (differs.ndim - 2))
+        for fact in FACTS:
+            ours, theirs = getattr(mine, fact), getattr(other, fact)
+            if ours is not None and theirs is not None:
+                counted = ours != theirs
+                differs = differs | counted.reshape(*counted.shape, *(1,) * (differs.ndim - 2))
         result.append(Mismatch(mine.name, int(mine.spikes.sum()), int(differs.sum()), _first(differs)))
     scores = _apart(left.scores, right.scores, tolerance)
     where = np.argwhere(scores)
@@ -163,7 +174,7 @@ def concatenate(traces: list[Trace]) -> Trace:
     for parts in zip(*(trace.layers for trace in traces), strict=True):
         joined = {
             key: None if values[0] is None else np.concatenate(values, axis=1)
-            for key in ("spikes", "potential", "gate", "overflows")
+            for key in ("spikes", "potential", "gate", *FACTS)
             for values in [[getattr(part, key) for part in parts]]
         }
         layers.append(dataclasses.replace(parts[0], **joined))

@@ -55,6 +55,7 @@ class Conv:
         padding: Zeros on each side, `((top, bottom), (left, right))`; top equals bottom, left equals right.
         groups: Channel groups; divides input and output channels.
         bias: Whether it has a bias of its own (off where a batch norm follows).
+        dilation: Pixels from one tap of the kernel to the next, along height and width.
     """
 
     features: int
@@ -63,6 +64,7 @@ class Conv:
     padding: tuple[tuple[int, int], tuple[int, int]] = ((1, 1), (1, 1))
     groups: int = 1
     bias: bool = False
+    dilation: tuple[int, int] = (1, 1)
 
 
 @dataclass(frozen=True)
@@ -303,14 +305,15 @@ def output_shape(layer: LayerSpec, shape: Shape, name: str = "layer") -> Shape:
     match layer:
         case Conv():
             size = tuple(
-                (extent + sum(pad) - kernel) // stride + 1
-                for extent, kernel, stride, pad in zip(
-                    shape[:2], layer.kernel, layer.stride, layer.padding, strict=True
+                (extent + sum(pad) - dilation * (kernel - 1) - 1) // stride + 1
+                for extent, kernel, stride, pad, dilation in zip(
+                    shape[:2], layer.kernel, layer.stride, layer.padding, layer.dilation, strict=True
                 )
             )
             if min(size) < 1:
+                apart = "" if layer.dilation == (1, 1) else f" with dilation {layer.dilation}"
                 raise ValueError(
-                    f"layer '{name}': kernel {layer.kernel} is larger than its input, {shape[0]} x {shape[1]}"
+                    f"layer '{name}': kernel {layer.kernel}{apart} is larger than its input, {shape[0]} x {shape[1]}"
                 )
             if shape[2] % layer.groups or layer.features % layer.groups:
                 raise ValueError(
@@ -390,7 +393,10 @@ def _validate_layer(layer: LayerSpec, name: str, steps: int) -> None:
 
     match layer:
         case Conv():
-            need(min(layer.features, layer.groups, *layer.kernel, *layer.stride) >= 1, f"bad sizes in {layer}")
+            need(
+                min(layer.features, layer.groups, *layer.kernel, *layer.stride, *layer.dilation) >= 1,
+                f"bad sizes in {layer}",
+            )
             need(
                 all(before == after >= 0 for before, after in layer.padding),
                 f"padding {layer.padding} is not symmetric; Lava pads both sides alike",

@@ -12,12 +12,9 @@ import numpy as np
 
 from lava_port.energy.connections import fan_out
 from lava_port.graph import FixedGraph, GraphError, Shape, Window, find, total_steps, windows
-from lava_port.trace import LayerTrace, Trace, check_belongs
+from lava_port.trace import FACTS, LayerTrace, Trace, check_belongs
 
-__all__ = ["Activity", "LayerActivity", "SynapseActivity", "measure"]
-
-_BLOCK = 1 << 19
-"""Spikes widened to float64 at a time: 4 MB."""
+__all__ = ["Activity", "LayerActivity", "SynapseActivity", "measure", "weighted_sums"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +30,10 @@ class LayerActivity:
             the trace held no potentials.
         overflows: Neurons whose current wrapped or whose potential was clipped, int64 (steps, images); None where the
             trace did not count them.
+        active: Neurons at which a current other than zero arrived, likewise.
+        charged: Neurons whose potential after the step is not zero, likewise.
+        packed: Which neurons spiked, one bit each as `numpy.packbits` lays them out, uint8 (steps, images, bytes): about
+            as much as the images themselves take, and enough to send the spikes over any placement later.
     """
 
     name: str
@@ -40,7 +41,15 @@ class LayerActivity:
     window: Window
     spikes: np.ndarray
     changes: np.ndarray | None
-    overflows: np.ndarray | None = None
+    overflows: np.ndarray | None
+    active: np.ndarray | None
+    charged: np.ndarray | None
+    packed: np.ndarray
+
+    def unpacked(self, images: slice = slice(None)) -> np.ndarray:
+        """Return which neurons spiked, uint8 (steps, images, *shape), 0 or 1."""
+        bits = np.unpackbits(self.packed[:, images], axis=-1, count=math.prod(self.shape))
+        return bits.reshape(*bits.shape[:2], *self.shape)
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +105,8 @@ class Activity:
                     entries[0],
                     spikes=np.concatenate([entry.spikes for entry in entries], axis=1),
                     changes=_join_optional([entry.changes for entry in entries]),
-                    overflows=_join_optional([entry.overflows for entry in entries]),
+                    packed=np.concatenate([entry.packed for entry in entries], axis=1),
+                    **{fact: _join_optional([getattr(entry, fact) for entry in entries]) for fact in FACTS},
                 )
                 for entries in zip(*(part.layers for part in parts), strict=True)
             ),
@@ -131,8 +141,11 @@ def measure(graph: FixedGraph, trace: Trace) -> Activity:
         tables = [np.ones(shape, np.int64)]
         for node in readers:
             tables += [fan_out(node, shape), fan_out(node, shape, nonzero=True)]
-        sums = _weighted(layer.spikes, tables)
-        layers.append(LayerActivity(layer.name, shape, layer.window, sums[0], _changes(layer), layer.overflows))
+        fired = layer.spikes.astype(bool).reshape(*layer.spikes.shape[:2], -1)
+        sums = weighted_sums(fired, tables)
+        facts = {fact: getattr(layer, fact) for fact in FACTS}
+        packed = np.packbits(fired, axis=-1)
+        layers.append(LayerActivity(layer.name, shape, layer.window, sums[0], _changes(layer), packed=packed, **facts))
         for index, node in enumerate(readers):
             stored, nonzero = sums[1 + 2 * index], sums[2 + 2 * index]
             synapses[node.name] = SynapseActivity(node.name, layer.name, stored, nonzero)
@@ -140,18 +153,23 @@ def measure(graph: FixedGraph, trace: Trace) -> Activity:
     return Activity(tuple(layers), ordered, len(trace.scores), trace.steps, trace.total_steps)
 
 
-def _weighted(spikes: np.ndarray, tables: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Sum each table over the spikes of every step and image; exact, since no layer has 2^53 synapses."""
+def weighted_sums(spikes: np.ndarray, tables: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Return the sum of each table over the spikes of every step and image, int64 (steps, images).
+
+    Only neurons that spiked are looked at.
+
+    Args:
+        spikes: (steps, images, ...), 0 or 1; fastest as booleans.
+        tables: Whole numbers per neuron, int64, each of the shape of a layer.
+    """
     steps, images = spikes.shape[:2]
-    flat = spikes.reshape(steps * images, -1)
-    table = np.stack([entry.ravel() for entry in tables]).astype(np.float64)
-    rows = max(1, _BLOCK // flat.shape[1])
+    flat = spikes.astype(bool, copy=False).reshape(steps * images, -1)
+    by_neuron = [table.ravel() for table in tables]
     sums = np.empty((len(tables), len(flat)), np.int64)
-    for start in range(0, len(flat), rows):
-        block = flat[start : start + rows].astype(np.float64)
-        for index, weights in enumerate(table):
-            # Not a matrix product: the threads of BLAS would fight with those of the backend that runs the network.
-            sums[index, start : start + rows] = np.einsum("rs,s->r", block, weights)
+    for row, fired in enumerate(flat):
+        neurons = np.flatnonzero(fired)
+        for index, table in enumerate(by_neuron):
+            sums[index, row] = table[neurons].sum(dtype=np.int64)
     return list(sums.reshape(len(tables), steps, images))
 
 

@@ -34,7 +34,6 @@ NO_TWIN = (
     "the share of activations that are zero was not measured; train a twin with `--preset neurallnet-relu` and name it "
     "with `--ann RUN`"
 )
-_NO_TRAFFIC = "memory traffic was not counted"
 _NOT_OF_AN_ANN: Mapping[Scope, str] = {
     "network": "messages of a dense ANN between cores are not counted",
     "static": "the duration of a dense ANN on this machine is not known",
@@ -167,9 +166,6 @@ def ann_price(
         total = total + found
         missing += why
         if "memory" in scopes and profile.memories:
-            if node.traffic is None:
-                missing.append(_NO_TRAFFIC)
-                continue
             share = np.asarray(macs / node.ann.macs) if node.ann.macs else np.ones(())
             total = total + _memory(node, share, profile, variant, arithmetic)
     return total, tuple(dict.fromkeys(missing))
@@ -230,22 +226,24 @@ def _memory(
 ) -> np.ndarray:
     """Return joules of one pass's traffic, (1 or images, 3); zeros that are skipped read no weight and add to no sum.
 
-    Weights and biases lie in the smallest memory that holds the weights, inputs, outputs and sums in the smallest that
-    holds inputs and outputs.
+    Weights, sums, biases, and inputs and outputs lie each in the smallest memory that holds them, as those of the spiking
+    network do.
     """
     ann, reuse = node.ann, variant.reuse
     weight = (arithmetic.weight_bits or ann.weight_bits) / ann.weight_bits
     activation = (arithmetic.activation_bits or ann.activation_bits) / ann.activation_bits
-    weights = holding(profile.memories, node.weight_bytes * weight)
-    activations = holding(profile.memories, ann.input_best * activation / 8)
     skipped = share if reuse == "worst" else np.ones(())
+    # What moves once in either direction has to be held once.
     parts = (
-        (getattr(ann, f"weight_{reuse}") * weight * skipped, weights),
-        (getattr(ann, f"sum_{reuse}") * skipped, activations),
-        (np.asarray(getattr(ann, f"state_{reuse}")), weights),
-        (np.asarray(getattr(ann, f"input_{reuse}") * activation), activations),
+        (getattr(ann, f"weight_{reuse}") * weight * skipped, node.weight_bytes * weight),
+        (getattr(ann, f"sum_{reuse}") * skipped, ann.sum_best / 2 / 8),
+        (np.asarray(getattr(ann, f"state_{reuse}")), ann.state_best / 8),
+        (np.asarray(getattr(ann, f"input_{reuse}") * activation), ann.input_best * activation / 8),
     )
-    return sum((np.atleast_1d(bits)[:, None] * per_bit(memory) for bits, memory in parts), start=np.zeros((1, 3)))
+    return sum(
+        (np.atleast_1d(bits)[:, None] * per_bit(holding(profile.memories, size)) for bits, size in parts),
+        start=np.zeros((1, len(WHICH))),
+    )
 
 
 def _hears_spikes(node: NodeCounts) -> bool:

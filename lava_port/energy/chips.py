@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
-__all__ = ["CHIPS", "LIMITS", "Basis", "Capability", "Chip", "Costs", "Figure", "Item", "Limit", "select"]
+__all__ = ["CHIPS", "LIMITS", "Basis", "Capability", "Chip", "Costs", "Figure", "Item", "Limit", "Mesh", "select"]
 
 Basis: TypeAlias = Literal["published", "derived", "assumed"]
 Limit: TypeAlias = Literal["compartments", "memory", "input axons", "output axons"]
@@ -63,6 +63,21 @@ class Costs:
 
 
 @dataclass(frozen=True)
+class Mesh:
+    """How the cores of a chip hang together: tiles on a grid, a few cores in each.
+
+    Attributes:
+        columns: Tiles from west to east.
+        rows: Tiles from north to south.
+        cores_per_tile: Cores that share one tile, between which a message takes no hop.
+    """
+
+    columns: Figure
+    rows: Figure
+    cores_per_tile: Figure
+
+
+@dataclass(frozen=True)
 class Chip:
     """What a chip offers. A limit that is None was never published: it is not checked, and reports say so.
 
@@ -78,6 +93,7 @@ class Chip:
         graded_spikes: Whether a spike carries a number.
         programmable_neurons: Whether a neuron runs a programme of its own, rather than a fixed LIF.
         costs: What things take in a core.
+        mesh: How its cores hang together.
     """
 
     name: str
@@ -91,6 +107,7 @@ class Chip:
     graded_spikes: Capability
     programmable_neurons: Capability
     costs: Costs
+    mesh: Mesh
 
     def figure(self, limit: Limit) -> Figure | None:
         """Return how much of `limit` a core has, with its source; None where no number was published."""
@@ -131,6 +148,7 @@ _BRIEF = (
     "Intel Labs 2021, technology brief 'Taking Neuromorphic Computing to the Next Level with Loihi 2', without a doi"
 )
 _ORCHARD = "Orchard et al. 2021, Efficient Neuromorphic Signal Processing with Loihi 2, doi 10.48550/arXiv.2111.03746"
+_BOYLE = "Boyle et al. 2025, IEEE TCAD 44(8):3165-3178, doi 10.1109/TCAD.2025.3537971"
 _HERE = "the range that this project's integers are proven to keep, see lava_port/graph.py: "
 
 _WEIGHT = Figure(8, "derived", "even integers in [-256, 254], of which the halves are stored")
@@ -145,6 +163,13 @@ _ITEMS: Mapping[Item, Figure] = {
     "gate": Figure(9, "derived", _HERE + "a gate is in 0 .. 256"),
     "gate_shift": Figure(5, "derived", _HERE + "a shift below 32"),
 }
+
+_MESH1 = Mesh(
+    columns=Figure(8, "published", f"the Loihi of SANA-FE 2.2.9, arch/loihi.yaml; {_BOYLE}"),
+    rows=Figure(4, "published", f"the Loihi of SANA-FE 2.2.9, arch/loihi.yaml; {_BOYLE}"),
+    cores_per_tile=Figure(4, "derived", f"128 cores on the 32 tiles that its barrier is timed for; {_DAVIES}"),
+)
+_AS_LOIHI1 = "as in Loihi 1, whose number of cores it has; nothing was published"
 
 _LOIHI1 = Chip(
     name="loihi1",
@@ -162,6 +187,7 @@ _LOIHI1 = Chip(
         index_bits=Figure(10, "assumed", "names one of 1,024 neurons; its compressed formats may take less"),
         items=_ITEMS,
     ),
+    mesh=_MESH1,
 )
 
 _LOIHI2 = Chip(
@@ -181,6 +207,7 @@ _LOIHI2 = Chip(
         index_bits=Figure(13, "assumed", "names one of 8,192 neurons; its compressed formats may take less"),
         items=_ITEMS,
     ),
+    mesh=Mesh(*(Figure(count, "assumed", _AS_LOIHI1) for count in (8, 4, 4))),
 )
 
 CHIPS: Mapping[str, Chip] = {chip.name: chip for chip in (_LOIHI1, _LOIHI2)}

@@ -36,7 +36,7 @@ _UPDATE = (
 )
 _IDLE = "as an update; low: the step outside the window is skipped"
 _NO_MESSAGES = "arithmetic has no constant for messages between cores"
-_UNPRICED: Mapping[Operation, str] = {"message": _NO_MESSAGES, "hop": _NO_MESSAGES}
+_UNPRICED: Mapping[Operation, str] = dict.fromkeys(("message", "hop_east_west", "hop_north_south"), _NO_MESSAGES)
 _COVERED: Mapping[Operation, str] = {
     "synop_conv": "in synop",
     "synop_dense": "in synop",

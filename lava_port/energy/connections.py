@@ -1,6 +1,6 @@
 """Which weights an event meets: the exact fan-out of every input of a convolution or dense layer.
 
-Knows neither spikes nor energy; borders, stride, padding and groups are all it deals with.
+Knows neither spikes nor energy; borders, stride, padding, dilation and groups are all it deals with.
 """
 
 import math
@@ -36,8 +36,8 @@ class Reach:
 def fan_out(node: object, shape: Shape, *, nonzero: bool = False) -> np.ndarray:
     """Return how many weights an event at each input of `node` meets.
 
-    For a convolution with kernel position k, stride s and padding p, input row y reaches output row o through k where
-    `o s + k - p = y`, and likewise for columns; positions near a border meet fewer weights than those inside.
+    For a convolution with kernel position k, stride s, padding p and dilation d, input row y reaches output row o through
+    k where `o s + k d - p = y`, and likewise for columns; positions near a border meet fewer weights than those inside.
 
     Args:
         node: A layer with weights.
@@ -97,9 +97,9 @@ def reach(node: object, shape: Shape) -> Reach:
 @reach.register
 def _(node: FixedConv, shape: Shape) -> Reach:
     rows, columns = (
-        _by_output(reached, stride, padding[0], extent)
-        for reached, stride, padding, extent in zip(
-            _conv_axes(node, shape), node.stride, node.padding, node.shape, strict=False
+        _by_output(reached, stride, padding[0], dilation, extent)
+        for reached, stride, padding, dilation, extent in zip(
+            _conv_axes(node, shape), node.stride, node.padding, node.dilation, node.shape, strict=False
         )
     )
     group = np.ones((node.weight.shape[1], len(node.weight) // node.groups), np.int64)
@@ -122,8 +122,8 @@ def _conv_axes(node: FixedConv, shape: Shape) -> tuple[np.ndarray, np.ndarray]:
         raise GraphError(
             f"node {node.name!r}: weight {node.weight.shape} in {node.groups} groups does not fit its input {shape}"
         )
-    rows, out_height = _reach(shape[0], height, node.stride[0], node.padding[0])
-    columns, out_width = _reach(shape[1], width, node.stride[1], node.padding[1])
+    rows, out_height = _reach(shape[0], height, node.stride[0], node.padding[0], node.dilation[0])
+    columns, out_width = _reach(shape[1], width, node.stride[1], node.padding[1], node.dilation[1])
     if node.shape != (out_height, out_width, outputs):
         raise GraphError(
             f"node {node.name!r}: its shape is {node.shape}, but its kernel makes {(out_height, out_width, outputs)} "
@@ -142,17 +142,17 @@ def _check_dense(node: FixedDense, shape: Shape) -> None:
         )
 
 
-def _by_output(reached: np.ndarray, stride: int, before: int, outputs: int) -> np.ndarray:
+def _by_output(reached: np.ndarray, stride: int, before: int, dilation: int, outputs: int) -> np.ndarray:
     """Return the table of positions and outputs from that of positions and places of the kernel."""
     table = np.zeros((len(reached), outputs), np.int64)
     position, place = np.nonzero(reached)
-    table[position, (position + before - place) // stride] = 1
+    table[position, (position + before - dilation * place) // stride] = 1
     return table
 
 
-def _reach(extent: int, kernel: int, stride: int, padding: tuple[int, int]) -> tuple[np.ndarray, int]:
+def _reach(extent: int, kernel: int, stride: int, padding: tuple[int, int], dilation: int) -> tuple[np.ndarray, int]:
     """Return whether each position reaches an output through each place of the kernel, and the number of outputs."""
-    outputs = (extent + sum(padding) - kernel) // stride + 1
-    shifted = np.arange(extent)[:, None] + padding[0] - np.arange(kernel)[None, :]
+    outputs = (extent + sum(padding) - dilation * (kernel - 1) - 1) // stride + 1
+    shifted = np.arange(extent)[:, None] + padding[0] - dilation * np.arange(kernel)[None, :]
     reached = (shifted % stride == 0) & (shifted >= 0) & (shifted // stride < outputs)
     return reached.astype(np.int64), outputs

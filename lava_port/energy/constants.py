@@ -45,7 +45,8 @@ Operation: TypeAlias = Literal[
     "spike",
     "activation",
     "message",
-    "hop",
+    "hop_east_west",
+    "hop_north_south",
 ]
 Time: TypeAlias = Literal["synop", "update", "barrier"]
 
@@ -55,7 +56,7 @@ SCOPES: tuple[Scope, ...] = get_args(Scope)
 ALL_IN_SCOPE: Scope = "static"
 """Where figures belong that charge the whole machine."""
 _COMPUTE: tuple[Operation, ...] = ("synop", "synop_conv", "synop_dense", "mac", "addition", "multiply")
-_NETWORK: tuple[Operation, ...] = ("message", "hop")
+_NETWORK: tuple[Operation, ...] = ("message", "hop_east_west", "hop_north_south")
 SCOPE_OF: Mapping[Operation, Scope] = {
     operation: "compute" if operation in _COMPUTE else "network" if operation in _NETWORK else "neuron"
     for operation in get_args(Operation)

@@ -4,17 +4,20 @@ Knows neither joules nor profiles. Counts classify by meaning, never by value: a
 (synop), an analogue or graded value at a weight one multiply-accumulate (MAC), zero or not.
 """
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import singledispatch
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from lava_port.energy.activity import Activity, LayerActivity, SynapseActivity
 from lava_port.energy.connections import fan_out
+from lava_port.energy.messages import events_per_core, neurons_per_core, sent
 from lava_port.energy.placement import Placement
+from lava_port.energy.traffic import AnnTraffic, Traffic, Work, ann_traffic, traffic
 from lava_port.graph import (
     FixedConv,
     FixedDense,
@@ -58,66 +61,33 @@ PER_STEP = (
     "additions",
     "multiplies",
     "updates",
+    "active",
+    "charged",
     "spikes",
+    "messages",
+    "hops",
+    "hops_east_west",
 )
-"""The counts of `NodeCounts` that are int64 (steps, images)."""
+"""The counts of `NodeCounts` that are int64 (steps, images); some are None where nobody counted them."""
+
+_OVER_MESH = ("messages", "hops", "hops_east_west")
 
 
 @dataclass(frozen=True)
-class AnnCounts:
-    """What the node costs in one pass of the ANN of the same topology, every input dense.
+class AnnCounts(AnnTraffic):
+    """What the node costs in one pass of the ANN of the same topology, every input dense; its traffic as in `AnnTraffic`.
 
     Attributes:
         macs: Multiply-accumulates with the image's own pixels and activations; the padding's zeros cost nothing.
         additions: Additions of the squeeze.
         multiplies: Products with the gate.
         activations: Rectified linear units that stand where the neurons do.
-        weight_worst: Bits of weights read where nothing is reused; `weight_best` where everything moves once, and likewise
-            for the others.
-        sum_worst: Bits of partial sums read and written.
-        state_worst: Bits of biases read.
-        input_worst: Bits of inputs read and outputs written.
-        weight_bits: Width that the bits of weights are given for.
-        activation_bits: Width that the bits of inputs and outputs are given for.
-        sum_bits: Width that the bits of partial sums and biases are given for.
     """
 
     macs: int = 0
     additions: int = 0
     multiplies: int = 0
     activations: int = 0
-    weight_worst: int = 0
-    weight_best: int = 0
-    sum_worst: int = 0
-    sum_best: int = 0
-    state_worst: int = 0
-    state_best: int = 0
-    input_worst: int = 0
-    input_best: int = 0
-    weight_bits: int = 8
-    activation_bits: int = 8
-    sum_bits: int = 32
-
-
-@dataclass(frozen=True, eq=False)
-class Traffic:
-    """Bits that a node moves per image, int64 (images,): worst where nothing is reused, best where all moves once.
-
-    Attributes:
-        weight_worst: Weights read.
-        sum_worst: Partial sums read and written.
-        state_worst: Neuron state read and written, thresholds and biases read.
-        input_worst: Inputs read and outputs written.
-    """
-
-    weight_worst: np.ndarray
-    weight_best: np.ndarray
-    sum_worst: np.ndarray
-    sum_best: np.ndarray
-    state_worst: np.ndarray
-    state_best: np.ndarray
-    input_worst: np.ndarray
-    input_best: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,10 +110,19 @@ class NodeCounts:
         additions: Additions of the squeeze.
         multiplies: Products of gate and current, one per gated element.
         updates: Neuron updates, one per neuron in every step of its window.
+        active: Those of neurons at which a current other than zero arrived, after the gate; all those of a read-out. None
+            where the trace did not count them.
+        charged: Those after which the potential is not zero; all those of a read-out. None likewise.
         spikes: Spikes put out.
+        messages: Messages sent under the placement, one per spike or value and destination core; None without a placement.
+        hops: Hops of those messages on the mesh; None likewise.
+        hops_east_west: Those of the hops that go along a row, which cost less on Loihi 1; None likewise.
         idle_updates: Neuron updates in the steps of T + depth outside the window, int64 (images,).
         passes: How often per image it works through its dense input: once for the image, T times otherwise.
         ann: One pass of the same node in an ANN.
+        traffic: Bits it moves per image.
+        weight_bytes: Bytes of its weights.
+        state_bytes: Bytes of all else that a memory must hold for it.
     """
 
     name: str
@@ -159,17 +138,18 @@ class NodeCounts:
     additions: np.ndarray
     multiplies: np.ndarray
     updates: np.ndarray
+    active: np.ndarray | None
+    charged: np.ndarray | None
     spikes: np.ndarray
+    messages: np.ndarray | None
+    hops: np.ndarray | None
+    hops_east_west: np.ndarray | None
     idle_updates: np.ndarray
     passes: int
     ann: AnnCounts
-    active: np.ndarray | None = None
-    charged: np.ndarray | None = None
-    messages: np.ndarray | None = None
-    hops: np.ndarray | None = None
-    traffic: Traffic | None = None
-    weight_bytes: int = 0
-    state_bytes: int = 0
+    traffic: Traffic
+    weight_bytes: int
+    state_bytes: int
 
     @property
     def macs_each_step(self) -> int:
@@ -187,6 +167,9 @@ class Counts:
         steps: T.
         total_steps: T + depth.
         membrane_updates: NeuroBench's count, int64 (images,); None where the traces held no potentials.
+        placement: Where the network lies, as given.
+        neurons_per_core: int64 (cores,); None without a placement.
+        events_per_core: Synaptic events that each core works off, int64 (cores, T + depth, images); None likewise.
     """
 
     nodes: tuple[NodeCounts, ...]
@@ -249,14 +232,15 @@ class Tally:
 
     Attributes:
         signal: What the node puts out.
-        counted: Arrays by their name in `PER_STEP`; the node has no operation of a kind that is not named.
+        counted: Arrays by their name in `PER_STEP`, None for what was not recorded; the node did nothing of a kind that is
+            not named.
         neurons: Neurons it holds.
         passes: How often per image it works through its dense input.
         ann: One pass of the same node in an ANN.
     """
 
     signal: Signal
-    counted: Mapping[str, np.ndarray] = field(default_factory=dict)
+    counted: Mapping[str, np.ndarray | None] = field(default_factory=dict)
     neurons: int = 0
     passes: int = 1
     ann: AnnCounts = AnnCounts()
@@ -268,23 +252,30 @@ def counts(graph: FixedGraph, activity: Activity, *, placement: Placement | None
     Args:
         graph: The network.
         activity: What `measure` recorded of it.
-        placement: On which cores the neurons lie, None where that does not matter.
+        placement: Where its neurons lie, for messages, hops and what each core works off.
 
     Raises:
-        GraphError: The activity is of another network.
+        GraphError: The activity or the placement is of another network.
         TypeError: The graph holds a node that no rule counts; the message names it.
     """
     _check(graph, activity)
     signals: dict[str, Signal] = {}
     nodes = []
     node_windows = windows(graph)
+    messages = {} if placement is None else sent(graph, activity, placement)
     for node in graph.nodes:
         window = node_windows[node.name]
         setting = Setting(graph, activity, signals, window, total_steps(graph) - graph.steps)
         tally = count_node(node, setting)
         signals[node.name] = tally.signal
-        arrays = {name: tally.counted.get(name, setting.every_step(0)) for name in PER_STEP}
+        over_mesh = vars(messages[node.name]) if placement is not None else dict.fromkeys(_OVER_MESH)
+        counted = {**tally.counted, **over_mesh}
+        arrays: dict[str, Any] = {name: counted.get(name, setting.every_step(0)) for name in PER_STEP}
         idle = np.full(activity.images, tally.neurons * setting.idle_steps, np.int64)
+        shape = setting.input_shape(node) if node.inputs else node.shape
+        heard = signals[node.inputs[0]] if node.inputs else ""
+        moved, weight_bits, state_bits = traffic(node, Work(shape, heard, arrays, idle, tally.passes, activity.steps))
+        ann = dataclasses.replace(tally.ann, **dataclasses.asdict(ann_traffic(node, shape, tally.ann.macs)))
         nodes.append(
             NodeCounts(
                 name=node.name,
@@ -294,11 +285,23 @@ def counts(graph: FixedGraph, activity: Activity, *, placement: Placement | None
                 neurons=tally.neurons,
                 idle_updates=idle,
                 passes=tally.passes,
-                ann=tally.ann,
+                ann=ann,
+                traffic=moved,
+                weight_bytes=-(-weight_bits // 8),
+                state_bytes=-(-state_bits // 8),
                 **arrays,
             )
         )
-    return Counts(tuple(nodes), activity.images, activity.steps, activity.total_steps, _membrane_updates(activity))
+    return Counts(
+        tuple(nodes),
+        activity.images,
+        activity.steps,
+        activity.total_steps,
+        _membrane_updates(activity),
+        placement,
+        None if placement is None else neurons_per_core(placement),
+        None if placement is None else events_per_core(graph, activity, placement),
+    )
 
 
 @singledispatch
@@ -372,14 +375,22 @@ def _(node: FixedGate, setting: Setting) -> Tally:
 @count_node.register
 def _(node: FixedLif, setting: Setting) -> Tally:
     neurons = math.prod(node.shape)
-    arrays = {"updates": setting.every_step(neurons), "spikes": _layer(setting.activity, node.name).spikes}
+    layer = _layer(setting.activity, node.name)
+    arrays = {
+        "updates": setting.every_step(neurons),
+        "active": layer.active,
+        "charged": layer.charged,
+        "spikes": layer.spikes,
+    }
     return Tally("spikes", arrays, neurons=neurons, ann=AnnCounts(activations=neurons))
 
 
 @count_node.register
 def _(node: FixedReadout, setting: Setting) -> Tally:
     neurons = math.prod(node.shape)
-    return Tally("scores", {"updates": setting.every_step(neurons)}, neurons=neurons)
+    # A sum is read, added to and written in every step, and traces hold only what it is in the end.
+    updates = setting.every_step(neurons)
+    return Tally("scores", {"updates": updates, "active": updates, "charged": updates}, neurons=neurons)
 
 
 def _layer(activity: Activity, name: str) -> LayerActivity:

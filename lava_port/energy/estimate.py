@@ -24,6 +24,7 @@ __all__ = ["estimate"]
 
 _VALUE = WHICH.index("value")
 _ONE_IMAGE = "one image gives no interval; run more"
+_NO_LINE_AT_BEST = "what moves at best reuse is no line in the number of spikes: it is bounded by what there is to move"
 _NO_LINE = "the duration of a step, and so static energy, is no line in the number of spikes"
 
 
@@ -253,6 +254,8 @@ def _baseline(
     ratio, found, why = _compared(setting, spiking, dense, left_out)
     reasons = {} if ratio else {"ratio": why, "verdict": why}
     even, why = None, why if spiking is None or left_out else _NO_LINE if has_static else ""
+    if not why and variant.reuse == "best" and "memory" in scopes:
+        why = _NO_LINE_AT_BEST
     if not why and spiking is not None:
         fixed, grown = (
             sum((getattr(one, part).mean(axis=0) for one in kept.values()), start=np.zeros(len(WHICH)))

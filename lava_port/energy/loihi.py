@@ -63,14 +63,8 @@ LOIHI1_DAVIES2018 = Profile(
                 ),
                 "idle_update": _davies(52.0, "pJ", "update outside the window, inactive; high: active", high=81.0),
                 "message": _davies(1.7, "pJ", "one spike within a tile, once per destination core"),
-                "hop": _davies(
-                    3.5,
-                    "pJ",
-                    "one hop between tiles; low: all east-west, 3.0; high: all north-south, 4.0; value: their middle",
-                    low=3.0,
-                    high=4.0,
-                    basis="derived",
-                ),
+                "hop_east_west": _davies(3.0, "pJ", "one hop of a spike between tiles, east-west"),
+                "hop_north_south": _davies(4.0, "pJ", "one hop of a spike between tiles, north-south"),
             },
             unpriced=_LOIHI1_UNPRICED,
             covered={
@@ -99,9 +93,7 @@ LOIHI1_DAVIES2018 = Profile(
     chip="loihi1",
     reference={
         "spike_within_tile_time": _davies(2.1, "ns", "one spike within a tile"),
-        "hop_east_west": _davies(3.0, "pJ", "one hop of a spike between tiles, east-west"),
         "hop_east_west_time": _davies(4.1, "ns", "one hop of a spike between tiles, east-west"),
-        "hop_north_south": _davies(4.0, "pJ", "one hop of a spike between tiles, north-south"),
         "hop_north_south_time": _davies(6.5, "ns", "one hop of a spike between tiles, north-south"),
         "compartments_per_core": _davies(1024, "1", "neurons that one core holds"),
         "synapse_bytes_per_core": _davies(131072, "1", "bytes of synaptic memory of one core, 128 KB"),
@@ -146,13 +138,8 @@ LOIHI1_SILICON = Profile(
                 "update_active": _boyle(21.6, "update of a neuron that a current reached, on top of the access"),
                 "spike": _boyle(69.3, "one spike of a neuron"),
                 "message": _boyle(111.0, "one message, once per destination core"),
-                "hop": _boyle(
-                    3.6,
-                    "one hop between tiles; from all east-west, 3.0, to all north-south, 4.2; value: their middle",
-                    low=3.0,
-                    high=4.2,
-                    basis="derived",
-                ),
+                "hop_east_west": _boyle(3.0, "one hop of a message between tiles, east-west"),
+                "hop_north_south": _boyle(4.2, "one hop of a message between tiles, north-south"),
             },
             unpriced=_LOIHI1_UNPRICED,
             covered={
@@ -200,6 +187,7 @@ _WITHOUT_GATES: Mapping[Operation, str] = {
     "addition": "the source counts synaptic and neuron operations alone; the additions of a squeeze are left out",
     "multiply": "the source counts synaptic and neuron operations alone; products with a gate are left out",
 }
+_MESSAGES: tuple[Operation, ...] = ("message", "hop_east_west", "hop_north_south")
 _TWO_KINDS: Mapping[Operation, str] = {
     "synop_conv": "in synop",
     "synop_dense": "in synop",
@@ -222,7 +210,7 @@ LOIHI2_HALAPOINT = Profile(
                 "activation": _hala_point(10.8, _NEURON, "a rectifier, one neuron operation"),
             },
             unpriced=_WITHOUT_GATES,
-            covered={**_TWO_KINDS, "message": "in synop and update", "hop": "in synop and update"},
+            covered={**_TWO_KINDS, **dict.fromkeys(_MESSAGES, "in synop and update")},
         )
     },
     chip="loihi2",
@@ -251,8 +239,7 @@ INTEL_PROXY = Profile(
             },
             unpriced={
                 **_WITHOUT_GATES,
-                "message": "the proxy does not count messages",
-                "hop": "the proxy does not count hops",
+                **dict.fromkeys(_MESSAGES, "the proxy does not count messages"),
             },
             covered=_TWO_KINDS,
         )

@@ -57,7 +57,8 @@ TRUENORTH_MEROLLA2014 = Profile(
                     "idle_update",
                     "spike",
                     "message",
-                    "hop",
+                    "hop_east_west",
+                    "hop_north_south",
                 ),
                 _ONE_FIGURE,
             ),
@@ -76,7 +77,8 @@ _SPINNAKER_UNPRICED: Mapping[Operation, str] = {
     "multiply": "the source gives no constant for a product with a gate",
     "activation": "the source gives no constant for a dense ANN",
     "message": "the source gives no constant for a message",
-    "hop": "the source gives no constant for a hop",
+    "hop_east_west": "the source gives no constant for a hop",
+    "hop_north_south": "the source gives no constant for a hop",
 }
 _SPINNAKER_COVERED: Mapping[Operation, str] = {
     "synop_conv": "in synop",
@@ -153,7 +155,8 @@ def _general(name: str, title: str, nanojoules: float) -> Profile:
                     "update_quiet": "in update",
                     "spike": "in update",
                     "message": "in synop; one machine sends no messages",
-                    "hop": "in synop; one machine sends no messages",
+                    "hop_east_west": "in synop; one machine sends no messages",
+                    "hop_north_south": "in synop; one machine sends no messages",
                 },
             )
         },

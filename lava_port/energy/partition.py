@@ -31,6 +31,7 @@ __all__ = [
     "Route",
     "Sharing",
     "Tiling",
+    "connections",
     "edges",
     "largest_loads",
     "largest_outputs",
@@ -153,6 +154,15 @@ def sum_by_tile(values: np.ndarray, tiling: Tiling) -> np.ndarray:
     for axis in AXES:
         values = np.add.reduceat(values, np.arange(0, values.shape[axis], tiling[axis]), axis=axis)
     return values
+
+
+def connections(reach: Reach, axis: int, edge: int) -> np.ndarray:
+    """Return how many targets of each tile a source reaches along one axis, int64 (sources, tiles).
+
+    The product over the three axes is the number of connections between one source neuron and the neurons of a core.
+    """
+    table = (_table(reach, axis) > 0).astype(np.int64)
+    return np.add.reduceat(table, np.arange(0, table.shape[1], edge), axis=1)
 
 
 def _profile(population: Population, axis: int, edge: int) -> np.ndarray:

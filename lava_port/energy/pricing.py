@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lava_port.energy.constants import SCOPE_OF, SCOPES, Memory, Operation, Profile, Scope, Variant, Which
-from lava_port.energy.counts import Counts, NodeCounts, Traffic
+from lava_port.energy.counts import Counts, NodeCounts
 from lava_port.graph import GraphError
 
 __all__ = [
@@ -32,8 +32,6 @@ WHICH: tuple[Which, ...] = ("low", "value", "high")
 SPIKING: frozenset[Operation] = frozenset({"synop", "synop_conv", "synop_dense", "spike"})
 """Operations whose number grows in proportion to the spikes; messages and hops do where the node sends spikes."""
 _KINDS = ("weight", "sum", "state", "input")
-_PER_SYNOP = ("weight", "sum")
-"""Traffic that is moved once per synaptic operation where nothing is reused."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,8 +72,6 @@ def refusal(counts: Counts, profile: Profile, scope: Scope, unplaced: Mapping[st
             continue
         if step in profile.scopes:
             return profile.scopes[step]
-        if step == "memory" and any(node.traffic is None for node in counts.nodes):
-            return "memory traffic was not counted"
         if step in ("network", "static") and (why := placement_refusal(counts, profile, unplaced)):
             return why
     return ""
@@ -111,6 +107,7 @@ def operations(node: NodeCounts) -> dict[Operation, np.ndarray | None]:
     """Return how often a node did each operation, int64 (images,); None where that was not counted."""
     synops, nothing = _sum(node.synops_stored), np.zeros(len(node.idle_updates), np.int64)
     convolution = node.kind == "FixedConv"
+    across = node.hops_east_west
     updates, active = _sum(node.updates), None if node.active is None else _sum(node.active)
     return {
         "synop": synops,
@@ -126,7 +123,8 @@ def operations(node: NodeCounts) -> dict[Operation, np.ndarray | None]:
         "idle_update": node.idle_updates,
         "spike": _sum(node.spikes),
         "message": None if node.messages is None else _sum(node.messages),
-        "hop": None if node.hops is None else _sum(node.hops),
+        "hop_east_west": None if across is None else _sum(across),
+        "hop_north_south": None if across is None or node.hops is None else _sum(node.hops - across),
     }
 
 
@@ -166,7 +164,7 @@ def price(
         if operation in variant.unpriced:
             missing.append(variant.unpriced[operation])
             continue
-        grows = operation in SPIKING or (operation in ("message", "hop") and node.signal == "spikes")
+        grows = operation in SPIKING or (SCOPE_OF[operation] == "network" and node.signal == "spikes")
         into = spiking if grows else fixed
         into += number[:, None] * np.array([variant.constants[operation].si(which) for which in WHICH])
     if "memory" in charged and profile.memories:
@@ -187,25 +185,40 @@ def per_bit(memory: Memory) -> np.ndarray:
     return np.array([memory.per_bit(which) for which in WHICH])
 
 
+def grows_with_spikes(node: NodeCounts, kind: str) -> bool:
+    """Return whether a kind of a node's traffic is proportional to the spikes where nothing is reused."""
+    if node.synops_stored.any():
+        return kind in ("weight", "sum", "input")
+    return kind == "input" and node.signal == "spikes"
+
+
 def _memory(node: NodeCounts, memories: Sequence[Memory], variant: Variant) -> tuple[np.ndarray, np.ndarray]:
-    """Return joules of a node's traffic, what is moved in any case and what is moved per spike, each (images, 3)."""
-    if variant.reuse is None or node.traffic is None:
-        raise GraphError(f"node {node.name!r}: memory is charged, but its traffic or the kind of reuse is not known")
-    bits = _bits(node.traffic, variant.reuse)
-    sizes: Mapping[str, int] = {"weight": node.weight_bytes} | dict.fromkeys(_KINDS[1:], node.state_bytes)
+    """Return joules of a node's traffic, what is moved in any case and what is moved per spike, each (images, 3).
+
+    Weights, state and sums, and what comes in or goes out in one pass lie each in the smallest memory that holds them.
+    """
+    if variant.reuse is None:
+        raise GraphError(f"node {node.name!r}: memory is charged, but the variant says neither best nor worst reuse")
+    bits = {kind: getattr(node.traffic, f"{kind}_{variant.reuse}") for kind in _KINDS}
+    sizes = {
+        "weight": node.weight_bytes,
+        "sum": node.state_bytes,
+        "state": node.state_bytes,
+        "input": _passing_bytes(node),
+    }
     fixed, spiking = (np.zeros((len(node.idle_updates), len(WHICH))) for _ in range(2))
-    by_spikes = bool(node.synops_stored.any()) and variant.reuse == "worst"
     for kind in _KINDS:
         joules = bits[kind][:, None] * per_bit(holding(memories, sizes[kind]))
-        if by_spikes and kind in _PER_SYNOP:
-            spiking += joules
-        else:
-            fixed += joules
+        into = spiking if variant.reuse == "worst" and grows_with_spikes(node, kind) else fixed
+        into += joules
     return fixed, spiking
 
 
-def _bits(traffic: Traffic, reuse: str) -> dict[str, np.ndarray]:
-    return {kind: getattr(traffic, f"{kind}_{reuse}") for kind in _KINDS}
+def _passing_bytes(node: NodeCounts) -> float:
+    """Return what comes in or goes out in one pass, in bytes: one bit per neuron of spikes, however many there are."""
+    if node.synops_stored.any() or node.signal == "spikes":
+        return node.ann.input_best / node.ann.activation_bits / 8
+    return float(node.traffic.input_best.max()) / (len(node.events) if node.passes > 1 else 1) / 8
 
 
 def _sum(array: np.ndarray) -> np.ndarray:

@@ -96,9 +96,7 @@ def _counts(counts: Counts) -> dict[str, Any]:
     nodes = []
     for node in counts.nodes:
         counted = [name for name in _SHOWN if getattr(node, name, None) is not None]
-        sums = [
-            name for name in (*PER_STEP, "active", "charged", "messages", "hops") if getattr(node, name) is not None
-        ]
+        sums = [name for name in PER_STEP if getattr(node, name) is not None]
         entry = {
             "name": node.name,
             "kind": node.kind,
@@ -112,9 +110,8 @@ def _counts(counts: Counts) -> dict[str, Any]:
             "weight_bytes": node.weight_bytes,
             "state_bytes": node.state_bytes,
         }
-        if node.traffic is not None:
-            names = [one.name for one in dataclasses.fields(node.traffic)]
-            entry["traffic_bits"] = {name: float(getattr(node.traffic, name).mean()) for name in names}
+        names = [one.name for one in dataclasses.fields(node.traffic)]
+        entry["traffic_bits"] = {name: float(getattr(node.traffic, name).mean()) for name in names}
         nodes.append(entry)
     sums = {name: total(counts, name) for name in PER_STEP if all(getattr(n, name) is not None for n in counts.nodes)}
     sums["idle_updates"] = sum(float(node.idle_updates.mean()) for node in counts.nodes)

@@ -11,7 +11,7 @@ from typing import Any, get_args
 import numpy as np
 
 from lava_port.graph import FixedGraph, FixedLif, FixedNode, Graph, GraphError, LifNode, Node, total_steps, windows
-from lava_port.trace import LayerTrace, Trace
+from lava_port.trace import FACTS, LayerTrace, Trace
 
 __all__ = ["load_graph", "load_trace", "save_graph", "save_trace"]
 
@@ -72,7 +72,7 @@ def load_trace(graph: Graph | FixedGraph, path: Path) -> Trace:
                 arrays[f"{node.name}/spikes"],
                 *(
                     arrays[key] if (key := f"{node.name}/{what}") in arrays else None
-                    for what in ("potential", "gate", "overflows")
+                    for what in ("potential", "gate", *FACTS)
                 ),
             )
             for node in graph.nodes

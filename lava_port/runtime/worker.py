@@ -51,6 +51,7 @@ from lava_port.graph import (
 from lava_port.runtime import compat, limits
 from lava_port.runtime.guard import Guard, Segments
 from lava_port.runtime.handover import load_graph, save_trace
+from lava_port.trace import FACTS
 
 __all__ = ["main"]
 
@@ -246,7 +247,7 @@ def _(node: FixedLif, network: _Network) -> None:
     steps = network.graph.steps
     record = {
         "potential": network.record(f"{node.name}/potential", (steps, *node.shape), np.int32),
-        "overflows": network.record(f"{node.name}/overflows", (steps,), np.int64),
+        **{fact: network.record(f"{node.name}/{fact}", (steps,), np.int64) for fact in FACTS},
     }
     _place_neurons(node, network, record, threshold=node.threshold, bias=node.bias)
 
@@ -282,6 +283,7 @@ def _place_conv(node: ConvNode | FixedConv, weight: np.ndarray, network: _Networ
         input_shape=port.shape,
         stride=node.stride,
         padding=(node.padding[0][0], node.padding[1][0]),
+        dilation=node.dilation,
         groups=node.groups,
         num_message_bits=_message_bits(node, network),
         name=node.name,

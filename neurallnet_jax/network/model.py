@@ -91,6 +91,7 @@ def _(layer: spec.Conv, signal: Signal, *, name: str, steps: int, train: bool) -
         kernel,
         window_strides=layer.stride,
         padding=layer.padding,
+        rhs_dilation=layer.dilation,
         feature_group_count=layer.groups,
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
     )

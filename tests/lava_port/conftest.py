@@ -76,6 +76,8 @@ def small_networks() -> dict[str, spec.Network]:
         spec.validate(result)
         return result
 
+    wide = spec.Conv(6, padding=((2, 2), (2, 2)), dilation=(2, 2))
+    oblong = spec.Conv(8, kernel=(3, 2), stride=(2, 1), padding=((1, 1), (2, 2)), groups=2, dilation=(1, 3))
     grouped = spec.Conv(6, kernel=(1, 3), stride=(1, 2), padding=((0, 0), (1, 1)), groups=3, bias=True)
     return {
         "plain": network(*block, lif, *later, lif, *head),
@@ -85,6 +87,9 @@ def small_networks() -> dict[str, spec.Network]:
         "pooled": network(
             spec.Conv(6), spec.AveragePool(2), spec.BatchNorm(), gate, lif,
             spec.Conv(8, bias=True), spec.BatchNorm(), spec.AveragePool(2), lif, *head,
+        ),
+        "dilated": network(
+            wide, spec.AveragePool(2), spec.BatchNorm(), lif, oblong, spec.BatchNorm(), lif, *head, steps=3
         ),
         "grouped": network(grouped, lif, spec.Conv(4, stride=(3, 2)), lif, *head, size=(9, 14), steps=3),
         "hidden": network(
@@ -136,11 +141,16 @@ def _drawn_conv(rng: np.random.Generator, source: graph.FixedNode, number: int, 
     features = groups * int(rng.integers(1, 4))
     kernel = (int(rng.integers(1, min(3, height) + 1)), int(rng.integers(1, min(3, width) + 1)))
     stride, pad = tuple(rng.integers(1, 3, 2).tolist()), rng.integers(0, 2, 2).tolist()
-    size = [(n + 2 * p - k) // s + 1 for n, p, k, s in zip((height, width), pad, kernel, stride, strict=True)]
+    room = [max(1, (n + 2 * p - 1) // max(k - 1, 1)) for n, p, k in zip((height, width), pad, kernel, strict=True)]
+    dilation = tuple(int(rng.integers(1, min(3, most) + 1)) for most in room)
+    size = [
+        (n + 2 * p - d * (k - 1) - 1) // s + 1
+        for n, p, k, s, d in zip((height, width), pad, kernel, stride, dilation, strict=True)
+    ]
     shape = (*size, features)
     weight = _drawn_weight(rng, (features, channels // groups, *kernel), mode)
     padding = ((pad[0], pad[0]), (pad[1], pad[1]))
-    conv = graph.FixedConv(f"conv_{number}", (source.name,), shape, weight, stride, padding, groups)
+    conv = graph.FixedConv(f"conv_{number}", (source.name,), shape, weight, stride, padding, groups, dilation)
     if not isinstance(source, graph.FixedInput):
         return [conv]
     shift = {"threshold": 8, "plain": 4, "wrap": 0, "saturate": 0}[mode]

@@ -24,6 +24,8 @@ def check_alike(network, images, *, batch=3):
         assert left.spikes.dtype == right.spikes.dtype
         assert left.potential.dtype == right.potential.dtype
         assert (left.gate is None) == (right.gate is None)
+        for fact in trace.FACTS:
+            assert getattr(left, fact).dtype == getattr(right, fact).dtype == np.int64
     assert (given_.scores.dtype, given_.total_steps) == (expected.scores.dtype, expected.total_steps)
     return prepared
 
@@ -101,10 +103,15 @@ def test_a_device_whose_float_sums_are_inexact_is_found_out_and_integers_run(fix
     assert "integer" in prepared.sums.values()
 
 
-def test_integer_convolutions_know_strides_padding_and_groups(networks, lowered, images_of, monkeypatch):
-    monkeypatch.setattr(emulator, "_provable", lambda node, shape, heard: "integer")
-    network, _ = quantise.quantise(passes.fold(lowered(networks["grouped"], 0)))
-    check_alike(network, images_of(network.nodes[0].shape, 3, 0))
+@pytest.mark.parametrize("name", ["grouped", "dilated"])
+@pytest.mark.parametrize("how", ["float", "split", "integer"])
+def test_all_ways_of_adding_up_know_strides_padding_dilation_and_groups(
+    networks, lowered, images_of, monkeypatch, name, how
+):
+    monkeypatch.setattr(emulator, "_provable", lambda node, shape, heard: how)
+    network, _ = quantise.quantise(passes.fold(lowered(networks[name], 0)))
+    prepared = check_alike(network, images_of(network.nodes[0].shape, 3, 0))
+    assert set(prepared.sums.values()) == {how}
 
 
 # --- Arithmetic at its ends

@@ -66,8 +66,9 @@ def taps(values, kernel, layer):
     for group in range(layer.groups):
         total = 0
         for y, x in np.ndindex(*layer.kernel):
-            rows = slice(y, y + (size[0] - 1) * layer.stride[0] + 1, layer.stride[0])
-            columns = slice(x, x + (size[1] - 1) * layer.stride[1] + 1, layer.stride[1])
+            top, left = y * layer.dilation[0], x * layer.dilation[1]
+            rows = slice(top, top + (size[0] - 1) * layer.stride[0] + 1, layer.stride[0])
+            columns = slice(left, left + (size[1] - 1) * layer.stride[1] + 1, layer.stride[1])
             seen = padded[:, :, rows, columns, group * ins : (group + 1) * ins]
             total = total + seen @ kernel[y, x, :, group * outs : (group + 1) * outs]
         parts.append(total)

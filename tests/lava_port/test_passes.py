@@ -1,9 +1,11 @@
 """Folding changes no potential beyond rounding, whatever the order, and refuses what it cannot fold."""
 
+import math
+
 import numpy as np
 import pytest
 
-from lava_port import graph, passes, reference
+from lava_port import graph, passes, reference, shapes
 
 FOLDED = graph.InputNode | graph.ConvNode | graph.DenseNode | graph.GateNode | graph.LifNode | graph.ReadoutNode
 BOUND = 1e-9
@@ -44,6 +46,32 @@ def test_a_pool_widens_the_kernel_by_the_stride(networks, lowered):
     np.testing.assert_allclose(
         folded.kernel.sum(axis=(2, 3)), graph.find(whole, "conv_1").kernel.sum(axis=(2, 3)), rtol=1e-5
     )
+
+
+@pytest.mark.parametrize("window", [1, 2, 3])
+@pytest.mark.parametrize(("stride", "dilation"), [(1, 2), (2, 2), (2, 4), (2, 3), (3, 1), (4, 6)])
+def test_a_pool_behind_a_dilated_convolution_averages_its_currents(window, stride, dilation):
+    """With stride 4 and dilation 6 the folded kernel keeps a dilation of 2; what it puts out is the mean of the tiles."""
+    rng = np.random.default_rng(stride * 10 + dilation)
+    extent = stride * (2 * window - 1) + 2 * dilation + 1
+    whole = graph.ConvNode(
+        "conv", ("input",), (2 * window, 2 * window, 2), rng.normal(0, 1, (2, 2, 3, 3)), np.zeros(2),
+        (stride, stride), ((0, 0), (0, 0)), 1, (dilation, dilation),
+    )  # fmt: skip
+    pool = graph.AveragePoolNode("pool", ("conv",), (2, 2, 2), window)
+    dense = graph.DenseNode("dense", ("lif",), (1,), np.ones((1, 8)), np.zeros(1))
+    nodes = (
+        graph.InputNode("input", (extent, extent, 2), (100, 100), 50.0), whole, pool,
+        graph.LifNode("lif", ("pool",), (2, 2, 2), 1.0, 0.0, 1e9), dense, graph.ReadoutNode("readout", ("dense",), (1,)),
+    )  # fmt: skip
+    network = graph.Graph(nodes, 1, ("a",))
+    folded = passes.fold_pooling(network)
+    assert graph.find(folded, "conv").dilation == (math.gcd(stride, dilation),) * 2
+    shapes.check(folded)
+    images = rng.integers(0, 256, (2, extent, extent, 2)).astype(np.uint8)
+    before, after = (reference.run_float(one, images, potentials=True).layers[0].potential for one in (network, folded))
+    np.testing.assert_allclose(before, after, atol=BOUND)
+    assert np.abs(before).max() > 0.1
 
 
 def image():

@@ -1,6 +1,7 @@
 """The judge against a simulator with a clock, against traces worked out by hand, and its refusals."""
 
 import collections
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lava_port import graph, lower, reference, trace
+from lava_port.trace import FACTS
 
 OFFSET = (200, 130, 180)
 
@@ -37,7 +39,9 @@ def linear_by_position(node, heard):
         group = c // outs
         top, left = y * node.stride[0], x * node.stride[1]
         rows, columns = node.weight.shape[2:]
-        patch = padded[top : top + rows, left : left + columns, group * ins : (group + 1) * ins]
+        down, across = node.dilation
+        patch = padded[top : top + down * (rows - 1) + 1 : down, left : left + across * (columns - 1) + 1 : across]
+        patch = patch[..., group * ins : (group + 1) * ins]
         out[y, x, c] = (patch * node.weight[c].transpose(1, 2, 0)).sum()
     return out
 
@@ -66,12 +70,12 @@ class Cell:
     u: np.ndarray | None = None
     v: np.ndarray | None = None
     score: np.ndarray | None = None
-    overflows: int = 0
+    facts: dict[str, int] = dataclasses.field(default_factory=dict)
 
 
 def neuron(node, cell, current, gate):
     spikes = np.zeros(node.shape, np.uint8)
-    cell.overflows = 0
+    cell.facts = dict.fromkeys(FACTS, 0)
     for where in np.ndindex(node.shape):
         channel = where[-1]
         a, b = int(current[where]), int(node.bias[channel])
@@ -81,21 +85,23 @@ def neuron(node, cell, current, gate):
         u = wrapped_once(filled)
         charged = towards_zero(int(cell.v[where]) * (4096 - node.dv), 4096) + u + b
         v = max(-(2**23 - 1), min(2**23 - 1, charged))
-        cell.overflows += u != filled or v != charged
+        cell.facts["overflows"] += u != filled or v != charged
+        cell.facts["active"] += a != 0
         spikes[where] = v > 64 * int(node.threshold[channel])
         cell.u[where], cell.v[where] = u, 0 if spikes[where] else v
+        cell.facts["charged"] += int(cell.v[where] != 0)
     return spikes
 
 
 def simulate(network, image):
-    """Return spikes, potentials and overflows by layer and clock step, and the class scores."""
+    """Return spikes, potentials and what is counted by layer and clock step, and the class scores."""
     depth = collections.Counter()
     for node in network.nodes:
         depth[node.name] = depth[node.inputs[0]] if node.inputs else 0
         depth[node.name] += isinstance(node, graph.FixedConv | graph.FixedDense)
     clock = network.steps + max(depth.values())
     cells = {node.name: Cell() for node in network.nodes}
-    spikes, potentials, overflows = (collections.defaultdict(dict) for _ in range(3))
+    spikes, potentials, facts = (collections.defaultdict(dict) for _ in range(3))
     for now in range(clock):
         out = {}
         for node in network.nodes:
@@ -128,14 +134,14 @@ def simulate(network, image):
                     if working:
                         fired = neuron(node, cell, heard[0], heard[1] if len(heard) > 1 else None)
                         potentials[node.name][now] = cell.v.astype(np.int64)
-                        overflows[node.name][now] = cell.overflows
+                        facts[node.name][now] = cell.facts
                     spikes[node.name][now] = fired
                     out[node.name] = fired
                 case graph.FixedReadout():
                     if working:
                         cell.score = (0 if cell.score is None else cell.score) + heard[0] + node.bias
                     out[node.name] = cell.score
-    return spikes, potentials, overflows, out[network.nodes[-1].name]
+    return spikes, potentials, facts, out[network.nodes[-1].name]
 
 
 @settings(deadline=None, max_examples=12)
@@ -145,13 +151,14 @@ def test_a_simulator_with_one_clock_and_queues_of_messages_spikes_alike(fixed_gr
     images = images_of(network.nodes[0].shape, 2, seed)
     seen = reference.run_fixed(network, images, potentials=True)
     for index, image in enumerate(images):
-        spikes, potentials, overflows, scores = simulate(network, image)
+        spikes, potentials, facts, scores = simulate(network, image)
         for layer in seen.layers:
             steps = range(layer.window.start, layer.window.stop)
             for here, now in enumerate(steps):
                 np.testing.assert_array_equal(layer.spikes[here, index], spikes[layer.name][now])
                 np.testing.assert_array_equal(layer.potential[here, index], potentials[layer.name][now])
-                assert layer.overflows[here, index] == overflows[layer.name][now]
+                for name in FACTS:
+                    assert getattr(layer, name)[here, index] == facts[layer.name][now][name], name
             outside = [fired for now, fired in spikes[layer.name].items() if now not in steps]
             assert not any(fired.any() for fired in outside)
         np.testing.assert_array_equal(seen.scores[index], scores)
@@ -161,7 +168,7 @@ def test_the_drawn_networks_reach_the_border_cases(fixed_graph_of, images_of):
     """Potentials on the threshold, at the clip and beyond 24 bits all occur, or the tests above test less than they say."""
     on_threshold = clipped = spiking = 0
     overflows = collections.Counter()
-    for seed in range(20):
+    for seed in range(80):
         for mode in ("threshold", "wrap", "saturate"):
             network = fixed_graph_of(seed, mode)
             seen = reference.run_fixed(network, images_of(network.nodes[0].shape, 2, seed), potentials=True)

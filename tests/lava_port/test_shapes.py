@@ -60,6 +60,8 @@ def test_a_graph_with_one_field_changed_is_refused_or_runs(fixed_graph_of, image
     [
         ("conv_1", {"stride": (0, 1)}, r"node 'conv_1': stride is \(0, 1\); expected two numbers of at least 1"),
         ("conv_1", {"stride": (1.5, 1)}, r"node 'conv_1': stride is \(1.5, 1\); expected a value of type tuple"),
+        ("conv_1", {"dilation": (1, 0)}, r"node 'conv_1': dilation is \(1, 0\); expected two numbers of at least 1"),
+        ("conv_1", {"dilation": (3, 1)}, r"node 'conv_1': shape is \(8, 8, 6\); expected \(6, 8, 6\)"),
         ("conv_1", {"shape": (8, 8, 7)}, r"node 'conv_1': shape is \(8, 8, 7\); expected \(8, 8, 6\)"),
         ("conv_2", {"groups": 5}, "node 'conv_2': groups is 5; expected a divisor of the outputs"),
         ("lif_1", {"du": 4096}, "node 'lif_1': du is 4096; expected 0 to 4095"),

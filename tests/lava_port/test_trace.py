@@ -19,7 +19,7 @@ def made(batch: int = 3, seed: int = 0) -> Trace:
             random.integers(0, 2, (4, batch, 2, 2, 3), np.uint8),
             random.integers(-50, 50, (4, batch, 2, 2, 3), np.int32),
             random.integers(0, 257, (4, batch, 3)),
-            random.integers(0, 3, (4, batch)),
+            *(random.integers(0, 3, (4, batch)) for _ in trace.FACTS),
         )
         for lag in (1, 2)
     )
@@ -55,8 +55,9 @@ def test_a_gate_that_differs_counts_at_every_neuron_it_multiplies() -> None:
     assert found[1].first == (1, 0, 0, 0, 2)
 
 
-def test_an_overflow_that_differs_counts_at_every_neuron_of_its_step() -> None:
-    found = trace.compare(made(), changed(made(), "overflows", (2, 1)))
+@pytest.mark.parametrize("fact", trace.FACTS)
+def test_a_count_that_differs_counts_at_every_neuron_of_its_step(fact: str) -> None:
+    found = trace.compare(made(), changed(made(), fact, (2, 1)))
     assert found[1].mismatches == 12
     assert found[1].first == (1, 2, 0, 0, 0)
 

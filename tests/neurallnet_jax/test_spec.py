@@ -35,7 +35,7 @@ networks = st.builds(
     lambda conv, norm, gate, neuron, last, steps: Network(
         (conv, norm, gate, neuron, GlobalAverage(), last, Readout()), image_size=(9, 7), steps=steps
     ),
-    st.builds(Conv, st.just(6), pairs, pairs, pairs.map(padded), st.sampled_from([1, 3]), st.booleans()),
+    st.builds(Conv, st.just(6), pairs, pairs, pairs.map(padded), st.sampled_from([1, 3]), st.booleans(), pairs),
     st.builds(BatchNorm, st.sampled_from([0.0, 0.9]), st.sampled_from([1e-5, 0.1])),
     st.builds(SqueezeExcite, sizes, sizes, st.integers(0, 3)) | st.just(StaticGate()),
     st.builds(Lif, st.sampled_from([0.1, 1.0]), st.sampled_from([0.0, 1.0]), st.just(0.3), st.booleans())
@@ -61,6 +61,21 @@ def test_the_trip_covers_every_layer_type():
     assert spec.network_from_json(json.loads(json.dumps(spec.network_to_json(network)))) == network
 
 
+def test_a_convolution_without_a_dilation_in_its_file_has_none():
+    data = spec.network_to_json(Network((Conv(4), Lif(), *HEAD), image_size=(8, 8)))
+    del data["layers"][0]["dilation"]
+    assert spec.network_from_json(data).layers[0] == Conv(4, dilation=(1, 1))
+
+
+def test_a_dilated_kernel_larger_than_its_input_is_refused():
+    with pytest.raises(
+        ValueError, match=r"'conv_1': kernel \(3, 3\) with dilation \(6, 1\) is larger than its input, 8 x 8"
+    ):
+        spec.validate(Network((Conv(4, dilation=(6, 1)), Lif(), *HEAD), image_size=(8, 8)))
+    with pytest.raises(ValueError, match="layer 'conv_1': bad sizes"):
+        spec.validate(Network((Conv(4, dilation=(0, 1)), Lif(), *HEAD), image_size=(8, 8)))
+
+
 def test_layers_are_named_by_kind_and_running_number():
     network = spec.neurallnet(widths=(4, 8), image_size=(8, 8))
     assert [name for name, _ in spec.named_layers(network)] == [
@@ -83,9 +98,10 @@ def test_the_convolution_covers_its_padded_input(network):
     """The last window fits, and one more would not."""
     conv = network.layers[0]
     height, width, _ = spec.shapes(network)["conv_1"]
-    for out, extent, kernel, stride, (before, after) in zip(
-        (height, width), (9, 7), conv.kernel, conv.stride, conv.padding, strict=True
+    for out, extent, taps, dilation, stride, (before, after) in zip(
+        (height, width), (9, 7), conv.kernel, conv.dilation, conv.stride, conv.padding, strict=True
     ):
+        kernel = (taps - 1) * dilation + 1
         assert (out - 1) * stride + kernel <= extent + before + after < out * stride + kernel
 
 
@@ -175,7 +191,7 @@ def test_a_gate_may_be_delayed_to_the_last_step_and_no_further():
     ("change", "message"),
     [
         (lambda data: data["layers"][0].update(type="Gru"), "layer 0: unknown type 'Gru'; known are Conv"),
-        (lambda data: data["layers"][0].update(dilation=2), r"layer 0 \(Conv\): unknown field 'dilation'; a newer"),
+        (lambda data: data["layers"][0].update(dilution=2), r"layer 0 \(Conv\): unknown field 'dilution'; a newer"),
         (lambda data: data["layers"][0].pop("features"), r"layer 0 \(Conv\): .*features"),
         (lambda data: data.update(colour=1), "network: unknown field 'colour'"),
         (lambda data: data.update(steps=0), "steps is 0"),

@@ -46,8 +46,9 @@ class _AbstractPyConv(PyLoihiProcessModel):
         padded = np.pad(s_in.astype(np.float64), [(side, side) for side in self.padding] + [(0, 0)])
         # A true convolution: Lava stores the kernel flipped against the cross-correlation computed here.
         kernel = self.weight[:, ::-1, ::-1].astype(np.float64)
-        views = np.lib.stride_tricks.sliding_window_view(padded, tuple(self.kernel_size), axis=(0, 1))
-        views = views[:: self.stride[0], :: self.stride[1]]
+        extent = tuple(self.dilation * (self.kernel_size - 1) + 1)
+        views = np.lib.stride_tricks.sliding_window_view(padded, extent, axis=(0, 1))
+        views = views[:: self.stride[0], :: self.stride[1], :, :: self.dilation[0], :: self.dilation[1]]
         ins, outs = kernel.shape[3], kernel.shape[0] // self.groups.item()
         parts = [
             np.tensordot(

@@ -44,7 +44,7 @@ class Lif(AbstractProcess):
         window: First step, and the step after the last.
         period: Steps the network runs for one image.
         record: Shared arrays written step by step: `spikes` and `potential` (steps, *shape), `gate` (steps, channels), and
-            of integer neurons `overflows` (steps,).
+            of integer neurons `overflows`, `active` and `charged` (steps,), see `LayerTrace` in `lava_port/trace.py`.
         name: Name of the node.
         kwargs: Further parameters for the model.
     """
@@ -154,8 +154,12 @@ class AbstractPyFixedLif(_AbstractPyWindowedLif):
         )
         charged = towards_zero(self.v * (4096 - self.dv), 12) + self.u + bias
         self.v[:] = np.clip(charged, 1 - _LIMIT, _LIMIT - 1)
-        self.proc_params["record"]["overflows"][tick] = np.count_nonzero((self.u != filled) | (self.v != charged))
-        return self.v > self.threshold << 6
+        spikes = self.v > self.threshold << 6
+        record = self.proc_params["record"]
+        record["overflows"][tick] = np.count_nonzero((self.u != filled) | (self.v != charged))
+        record["active"][tick] = np.count_nonzero(current)
+        record["charged"][tick] = np.count_nonzero(self.v[~spikes])
+        return spikes
 
 
 class AbstractPyFloatLif(_AbstractPyWindowedLif):

@@ -1,6 +1,7 @@
 """Networks and traces small enough to count by hand, shared by the tests of energy."""
 
 import dataclasses
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -105,7 +106,10 @@ def plain_graph() -> FixedGraph:
 
 @pytest.fixture
 def make_trace() -> Callable[..., Trace]:
-    """A function that makes a trace of given spikes, by layer, or of random ones."""
+    """A function that makes a trace of given spikes, by layer, or of random ones.
+
+    A neuron that spikes heard a current, and all others hold a potential.
+    """
 
     def make(
         graph: FixedGraph,
@@ -122,7 +126,10 @@ def make_trace() -> Callable[..., Trace]:
                 shape = (graph.steps, images, *node.shape)
                 drawn = (generator.random(shape) < rate).astype(np.uint8)
                 values = drawn if spikes is None else spikes[node.name]
-                layers.append(LayerTrace(node.name, windows(graph)[node.name], values))
+                space = tuple(range(2, values.ndim))
+                fired = values.sum(axis=space, dtype=np.int64)
+                facts = {"active": fired, "charged": math.prod(node.shape) - fired}
+                layers.append(LayerTrace(node.name, windows(graph)[node.name], values, **facts))
         scores = np.zeros((images, len(graph.classes)), np.int64)
         return Trace(tuple(layers), scores, graph.steps, total_steps(graph))
 
@@ -189,8 +196,8 @@ def _walked_conv(node: FixedConv, shape: tuple[int, ...]) -> set[tuple[tuple[int
     per_group, inputs = len(node.weight) // node.groups, node.weight.shape[1]
     for out_y, out_x, out in np.ndindex(node.shape):
         for channel, ky, kx in np.ndindex(node.weight.shape[1:]):
-            y = out_y * node.stride[0] + ky - node.padding[0][0]
-            x = out_x * node.stride[1] + kx - node.padding[1][0]
+            y = out_y * node.stride[0] + ky * node.dilation[0] - node.padding[0][0]
+            x = out_x * node.stride[1] + kx * node.dilation[1] - node.padding[1][0]
             if 0 <= y < shape[0] and 0 <= x < shape[1]:
                 found.add(((y, x, (out // per_group) * inputs + channel), (out_y, out_x, out)))
     return found
@@ -286,7 +293,8 @@ def moving_counts(hand_counts: Counts) -> Counts:
 
 @pytest.fixture
 def placed_counts(hand_counts: Counts, chain_graph: FixedGraph, make_chip: Callable[..., Chip]) -> Counts:
-    """The hand counts on two cores of the test chip: spikes of lif_1 go to two cores over three hops, others to one.
+    """The hand counts on two cores of the test chip: a spike of lif_1 goes to two cores over three hops, two of them
+    east-west, others to one core over none.
 
     Core 0 holds 10 neurons, core 1 holds 3. Core 0 works off 4 events in every step, core 1 100 in the first.
     """
@@ -297,6 +305,7 @@ def placed_counts(hand_counts: Counts, chain_graph: FixedGraph, make_chip: Calla
             node,
             messages=to.get(node.name, (0, 0))[0] * node.spikes,
             hops=to.get(node.name, (0, 0))[1] * node.spikes,
+            hops_east_west=to.get(node.name, (0, 0))[1] // 3 * 2 * node.spikes,
         )
         for node in hand_counts.nodes
     )

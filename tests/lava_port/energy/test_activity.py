@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lava_port.energy import activity as activity_module
 from lava_port.energy.activity import Activity, measure
 from lava_port.energy.connections import fan_out
 from lava_port.graph import (
@@ -21,6 +20,7 @@ from lava_port.graph import (
     find,
     windows,
 )
+from lava_port.reference import run_fixed
 from lava_port.trace import LayerTrace, Trace, concatenate
 
 
@@ -110,11 +110,29 @@ def test_weighted_sums_equal_a_loop_over_every_spike(seed, images, groups, strid
     np.testing.assert_array_equal(result.layers[0].spikes, spikes.sum(axis=(2, 3, 4)))
 
 
-def test_spikes_are_counted_alike_in_blocks_of_any_size(hand_graph, make_trace, monkeypatch):
-    trace = make_trace(hand_graph, 7)
-    whole = measure(hand_graph, trace)
-    monkeypatch.setattr(activity_module, "_BLOCK", 20)
-    assert_same(measure(hand_graph, trace), whole)
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 2**16), mode=st.sampled_from(["threshold", "plain"]))
+def test_the_packed_spikes_are_those_of_the_trace(seed, mode, fixed_graph_of, images_of):
+    graph = fixed_graph_of(seed, mode)
+    trace = run_fixed(graph, images_of(graph.nodes[0].shape, 3, seed))
+    for layer, seen in zip(measure(graph, trace).layers, trace.layers, strict=True):
+        np.testing.assert_array_equal(layer.unpacked(), seen.spikes)
+        np.testing.assert_array_equal(layer.unpacked(slice(1, 3)), seen.spikes[:, 1:])
+        assert layer.packed.nbytes <= seen.spikes.size // 8 + seen.spikes.shape[0] * seen.spikes.shape[1]
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 2**16), mode=st.sampled_from(["threshold", "plain"]))
+def test_active_and_charged_neurons_are_those_that_the_reference_saw(seed, mode, fixed_graph_of, images_of):
+    """Charged: the potentials of the trace that are not zero. Active neurons cannot be fewer than what spikes reach."""
+    graph = fixed_graph_of(seed, mode)
+    trace = run_fixed(graph, images_of(graph.nodes[0].shape, 2, seed), potentials=True)
+    for layer, seen in zip(measure(graph, trace).layers, trace.layers, strict=True):
+        space = tuple(range(2, seen.spikes.ndim))
+        np.testing.assert_array_equal(layer.charged, (seen.potential != 0).sum(axis=space))
+        np.testing.assert_array_equal(layer.active, seen.active)
+        assert layer.active.dtype == layer.charged.dtype == np.int64
+        assert (layer.active <= np.prod(layer.shape)).all()
 
 
 def test_joining_batches_equals_measuring_them_at_once(hand_graph, make_trace):

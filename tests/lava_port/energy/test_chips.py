@@ -17,6 +17,7 @@ NUMBERS = [
         ("weight_bits", chip.costs.weight_bits),
         ("index_bits", chip.costs.index_bits),
         *chip.costs.items.items(),
+        *((f"mesh.{field.name}", getattr(chip.mesh, field.name)) for field in dataclasses.fields(chip.mesh)),
     ]
     if isinstance(number, Figure | Capability)
 ]
@@ -39,6 +40,14 @@ def test_limits_stand_as_published():
     assert numbers == [1024, 131072, 4096, 4096, 8192, 196608, 0, 0]
     assert [chip.cores.value for chip in (first, second) if chip.cores] == [128, 128]
     assert (first.memory_holds, second.memory_holds) == ("synapses", "everything")
+
+
+def test_the_tiles_of_a_mesh_hold_all_cores_of_the_chip():
+    for chip in CHIPS.values():
+        tiles = chip.mesh.columns.value * chip.mesh.rows.value
+        assert chip.cores is not None
+        assert tiles * chip.mesh.cores_per_tile.value == chip.cores.value == 128
+        assert (chip.mesh.columns.value, chip.mesh.rows.value) == (8, 4)
 
 
 def test_the_two_tables_that_quote_davies_agree():

@@ -9,12 +9,12 @@ from lava_port.energy.connections import fan_out, reach
 from lava_port.graph import FixedConv, FixedDense, FixedReadout, GraphError
 
 
-def conv_node(shape, weight, stride, padding, groups) -> FixedConv:
+def conv_node(shape, weight, stride, padding, groups, dilation=(1, 1)) -> FixedConv:
     height, width = (
-        (extent + sum(pad) - kernel) // step + 1
-        for extent, kernel, step, pad in zip(shape, weight.shape[2:], stride, padding, strict=False)
+        (extent + sum(pad) - apart * (kernel - 1) - 1) // step + 1
+        for extent, kernel, step, pad, apart in zip(shape, weight.shape[2:], stride, padding, dilation, strict=False)
     )
-    return FixedConv("conv_1", ("input",), (height, width, len(weight)), weight, stride, padding, groups)
+    return FixedConv("conv_1", ("input",), (height, width, len(weight)), weight, stride, padding, groups, dilation)
 
 
 def fan_out_by_walking(node: FixedConv, shape) -> tuple[np.ndarray, np.ndarray]:
@@ -23,8 +23,8 @@ def fan_out_by_walking(node: FixedConv, shape) -> tuple[np.ndarray, np.ndarray]:
     per_group, inputs = len(node.weight) // node.groups, node.weight.shape[1]
     for out_y, out_x, out in np.ndindex(node.shape):
         for channel, ky, kx in np.ndindex(node.weight.shape[1:]):
-            y = out_y * node.stride[0] + ky - node.padding[0][0]
-            x = out_x * node.stride[1] + kx - node.padding[1][0]
+            y = out_y * node.stride[0] + ky * node.dilation[0] - node.padding[0][0]
+            x = out_x * node.stride[1] + kx * node.dilation[1] - node.padding[1][0]
             if 0 <= y < shape[0] and 0 <= x < shape[1]:
                 source = (y, x, (out // per_group) * inputs + channel)
                 stored[source] += 1
@@ -38,8 +38,8 @@ def between_by_walking(node: FixedConv, shape) -> np.ndarray:
     per_group, inputs = len(node.weight) // node.groups, node.weight.shape[1]
     for out_y, out_x, out in np.ndindex(node.shape):
         for channel, ky, kx in np.ndindex(node.weight.shape[1:]):
-            y = out_y * node.stride[0] + ky - node.padding[0][0]
-            x = out_x * node.stride[1] + kx - node.padding[1][0]
+            y = out_y * node.stride[0] + ky * node.dilation[0] - node.padding[0][0]
+            x = out_x * node.stride[1] + kx * node.dilation[1] - node.padding[1][0]
             if 0 <= y < shape[0] and 0 <= x < shape[1]:
                 result[y, x, (out // per_group) * inputs + channel, out_y, out_x, out] += 1
     return result
@@ -88,17 +88,18 @@ def test_a_convolution_has_the_fan_out_that_walking_over_its_outputs_finds(
 @given(data=st.data())
 def test_random_convolutions_have_the_fan_out_that_walking_finds(data):
     small = st.integers(1, 3)
-    kernel = (data.draw(small), data.draw(small))
+    kernel, dilation = ((data.draw(small), data.draw(small)) for _ in range(2))
     padding = tuple((data.draw(st.integers(0, 2)), data.draw(st.integers(0, 2))) for _ in range(2))
     extents = tuple(
-        data.draw(st.integers(max(1, size - sum(pad)), 6)) for size, pad in zip(kernel, padding, strict=True)
+        data.draw(st.integers(max(1, apart * (size - 1) + 1 - sum(pad)), 7))
+        for size, apart, pad in zip(kernel, dilation, padding, strict=True)
     )
     groups = data.draw(st.integers(1, 2))
     shape = (*extents, groups * data.draw(small))
     weight_shape = (groups * data.draw(small), shape[2] // groups, *kernel)
     values = data.draw(st.lists(st.sampled_from([0, 2, -4]), min_size=1, max_size=20))
     weight = np.resize(np.array(values, np.int16), weight_shape)
-    node = conv_node(shape, weight, (data.draw(small), data.draw(small)), padding, groups)
+    node = conv_node(shape, weight, (data.draw(small), data.draw(small)), padding, groups, dilation)
     stored, nonzero = fan_out_by_walking(node, shape)
     np.testing.assert_array_equal(fan_out(node, shape), stored)
     np.testing.assert_array_equal(fan_out(node, shape, nonzero=True), nonzero)

@@ -39,7 +39,7 @@ def _lif(
 
 
 def draw_everything(seed: int = 2) -> graph.FixedGraph:
-    """Return a network with every node: gates of delay 0 to 3, groups, strides, memory, wraps, both dense layers."""
+    """Return a network with every node: gates of delay 0 to 3, groups, strides, dilation, memory, wraps, dense layers."""
     rng = np.random.default_rng(seed)
     conv = graph.FixedConv
     one = ((1, 1), (1, 1))
@@ -55,7 +55,7 @@ def draw_everything(seed: int = 2) -> graph.FixedGraph:
         conv("conv_2", ("lif_1",), (6, 3, 8), _even(rng, 8, 3, 1, 3), (1, 2), ((0, 0), (1, 1)), 2),
         _gate(rng, 2, "conv_2", 8, 2),
         _lif(rng, 2, ("conv_2", "gate_2"), (6, 3, 8), 1000, 300, 500),
-        conv("conv_3", ("lif_2",), (4, 1, 6), _even(rng, 6, 8, 3, 3), (1, 1), ((0, 0), (0, 0))),
+        conv("conv_3", ("lif_2",), (4, 1, 6), _even(rng, 6, 8, 3, 3)[:, :, :2, :2], (1, 1), ((0, 0), (0, 0)), 1, (2, 2)),
         _gate(rng, 3, "conv_3", 6, 3),
         _lif(rng, 3, ("conv_3", "gate_3"), (4, 1, 6), 4095, 0, 500),
         graph.FixedDense("dense_1", ("lif_3",), (7,), _even(rng, 7, 24)),

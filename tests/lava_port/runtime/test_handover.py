@@ -7,7 +7,7 @@ import pytest
 from lava_port import passes, reference
 from lava_port.graph import GraphError
 from lava_port.runtime.handover import load_graph, load_trace, save_graph, save_trace
-from lava_port.trace import compare
+from lava_port.trace import FACTS, compare
 
 
 def test_a_graph_survives_the_files_field_by_field(everything, tmp_path):
@@ -61,11 +61,12 @@ def test_a_trace_survives_the_file(everything, images_of, tmp_path):
         arrays |= {f"{layer.name}/spikes": layer.spikes, f"{layer.name}/potential": layer.potential}
         if layer.gate is not None:
             arrays[f"{layer.name}/gate"] = layer.gate
-        arrays[f"{layer.name}/overflows"] = layer.overflows
+        arrays |= {f"{layer.name}/{fact}": getattr(layer, fact) for fact in FACTS}
     save_trace(arrays, tmp_path / "trace.npz")
     loaded = load_trace(everything, tmp_path / "trace.npz")
     assert not any(entry.mismatches for entry in compare(trace, loaded))
     assert [layer.gate is None for layer in loaded.layers] == [layer.gate is None for layer in trace.layers]
     for mine, other in zip(trace.layers, loaded.layers, strict=True):
-        np.testing.assert_array_equal(mine.overflows, other.overflows)
+        for fact in FACTS:
+            np.testing.assert_array_equal(getattr(mine, fact), getattr(other, fact))
     assert (loaded.steps, loaded.total_steps) == (trace.steps, trace.total_steps)

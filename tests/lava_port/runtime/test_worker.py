@@ -6,7 +6,7 @@ import pytest
 from lava_port import passes, reference
 from lava_port.graph import GraphError
 from lava_port.runtime.host import LavaNetwork
-from lava_port.trace import Trace, compare, concatenate
+from lava_port.trace import FACTS, Trace, compare, concatenate
 
 
 def assert_same(trace: Trace, judge: Trace) -> None:
@@ -16,7 +16,8 @@ def assert_same(trace: Trace, judge: Trace) -> None:
         assert (mine.spikes.dtype, mine.spikes.shape) == (other.spikes.dtype, other.spikes.shape)
         assert (mine.potential is None) == (other.potential is None)
         assert (mine.gate is None) == (other.gate is None)
-        np.testing.assert_array_equal(mine.overflows, other.overflows)
+        for fact in FACTS:
+            np.testing.assert_array_equal(getattr(mine, fact), getattr(other, fact), err_msg=fact)
         if mine.gate is not None and other.gate is not None:
             np.testing.assert_array_equal(mine.gate, other.gate)
         if mine.potential is not None and other.potential is not None:

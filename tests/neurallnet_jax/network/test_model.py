@@ -28,6 +28,15 @@ NETWORKS = {
     "pooled": (spec.Conv(6), spec.AveragePool(2), spec.BatchNorm(), GATE, LIF, spec.Conv(4, bias=True), LIF, *HEAD),
     "slow": (*BLOCK, spec.Lif(du=0.4, dv=0.1, learn_decay=True), *LATER, spec.Lif(du=0.7, dv=0.3), *HEAD),
     "grouped": (GROUPED, spec.Lif(reset="soft"), spec.Conv(4, stride=(3, 2)), LIF, *HEAD),
+    "dilated": (
+        spec.Conv(4, dilation=(2, 2), padding=((2, 2), (2, 2))),
+        spec.AveragePool(2),
+        spec.BatchNorm(),
+        LIF,
+        spec.Conv(4, kernel=(3, 2), stride=(2, 1), groups=2, dilation=(1, 3)),
+        LIF,
+        *HEAD,
+    ),
     "hidden": (*BLOCK, LIF, spec.Dense(7), spec.BatchNorm(), LATE, LIF, spec.Dense(3, bias=False), spec.Readout()),
     "constant": (*BLOCK, spec.StaticGate(), LIF, *LATER, LIF, *HEAD),
     "rectified": (*BLOCK, GATE, spec.Relu(), *LATER, spec.Relu(), *HEAD),
@@ -76,11 +85,13 @@ def drawn(classifier_of: Callable[..., models.Classifier]) -> Callable[..., mode
 def convolve(x: np.ndarray, kernel: np.ndarray, layer: spec.Conv) -> np.ndarray:
     x = np.pad(x, ((0, 0), *layer.padding, (0, 0)))
     (rows, columns), (down, right) = layer.kernel, layer.stride
-    height, width = (x.shape[1] - rows) // down + 1, (x.shape[2] - columns) // right + 1
+    lower, further = layer.dilation
+    tall, wide = lower * (rows - 1) + 1, further * (columns - 1) + 1
+    height, width = (x.shape[1] - tall) // down + 1, (x.shape[2] - wide) // right + 1
     fan_in, features = x.shape[-1] // layer.groups, layer.features // layer.groups
     out = np.zeros((len(x), height, width, layer.features))
     for n, y, i, group in np.ndindex(len(x), height, width, layer.groups):
-        patch = x[n, y * down : y * down + rows, i * right : i * right + columns]
+        patch = x[n, y * down : y * down + tall : lower, i * right : i * right + wide : further]
         patch = patch[..., group * fan_in : (group + 1) * fan_in]
         for f in range(group * features, (group + 1) * features):
             out[n, y, i, f] = (patch * kernel[..., f]).sum()

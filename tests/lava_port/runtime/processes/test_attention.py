@@ -62,7 +62,8 @@ for trial in range(30):
     lifs = []
     for kind in (PyAttentiveLifModel, PyGatedLifModel):
         record = {name: np.zeros((steps, *shape)) for name in ("spikes", "potential")}
-        record |= {"gate": np.zeros((steps, 4)), "overflows": np.zeros(steps)}
+        record |= {"gate": np.zeros((steps, 4))}
+        record |= {name: np.zeros(steps) for name in ("overflows", "active", "charged")}
         lif = kind({"record": record, "weights": weights, "initial": initial, "delay": 2})
         lif.u, lif.v = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
         lif.du, lif.dv, lif.threshold, lif.bias = np.array([4095]), np.array([99]), np.full(4, 999), np.full(4, 99)

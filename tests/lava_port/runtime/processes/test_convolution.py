@@ -1,5 +1,5 @@
 def test_our_model_equals_lavas_and_a_correlation_written_out(lava):
-    """Strides, padding, groups, oblong kernels, spikes and signed pixels; each result arrives a step later."""
+    """Strides, padding, dilation, groups, oblong kernels, spikes and signed pixels; each result arrives a step later."""
     trials = lava("""
 import itertools
 from lava.proc.conv.models import PyConvModelFixed
@@ -10,13 +10,14 @@ trials = 0
 for trial in range(60):
     groups, ins, outs = int(rng.integers(1, 4)), int(rng.integers(1, 4)), int(rng.integers(1, 4))
     kernel, stride = rng.integers(1, 4, 2), rng.integers(1, 4, 2)
-    padding, size = rng.integers(0, 3, 2), rng.integers(4, 9, 2)
+    padding, size, dilation = rng.integers(0, 3, 2), rng.integers(5, 9, 2), rng.integers(1, 3, 2)
     bits = int(rng.choice([0, 9]))
     weight = 2 * rng.integers(-128, 128, (groups * outs, ins, *kernel))
     low, high = (-255, 256) if bits else (0, 2)
     messages = rng.integers(low, high, (3, *size, groups * ins)).astype(np.int32)
     process = Conv(weight=weight[:, :, ::-1, ::-1].transpose(0, 2, 3, 1), input_shape=messages[0].shape,
-                   stride=tuple(stride), padding=tuple(padding), groups=groups, num_message_bits=bits)
+                   stride=tuple(stride), padding=tuple(padding), dilation=tuple(dilation),
+                   groups=groups, num_message_bits=bits)
     heard = []
     for kind in (PyConvModelExact, PyConvModelStock, PyConvModelFixed):
         model = kind({})
@@ -33,7 +34,8 @@ for trial in range(60):
     y, x, o = (int(rng.integers(n)) for n in process.a_out.shape)
     group = o // outs
     total = sum(
-        int(padded[y * stride[0] + i, x * stride[1] + j, group * ins + c]) * int(weight[o, c, i, j])
+        int(padded[y * stride[0] + i * dilation[0], x * stride[1] + j * dilation[1], group * ins + c])
+        * int(weight[o, c, i, j])
         for i, j, c in itertools.product(range(kernel[0]), range(kernel[1]), range(ins))
     )
     assert heard[0][1][y, x, o] == total, trial
@@ -67,9 +69,11 @@ from lava.proc.conv.models import PyConvModelFloat
 from lava.proc.conv.process import Conv
 from lava_port.runtime.processes.convolution import PyConvModelExactFloat
 rng = np.random.default_rng(0)
-for groups, stride, padding in ((1, (1, 1), (1, 1)), (2, (2, 1), (0, 1))):
+geometries = ((1, (1, 1), (1, 1), (1, 1)), (2, (2, 1), (0, 1), (1, 1)), (1, (1, 2), (1, 1), (3, 2)))
+for groups, stride, padding, dilation in geometries:
     weight = rng.normal(0, 1, (4, 3, 3, 4 // groups))
-    process = Conv(weight=weight, input_shape=(7, 6, 4), stride=stride, padding=padding, groups=groups, num_message_bits=9)
+    process = Conv(weight=weight, input_shape=(7, 6, 4), stride=stride, padding=padding, dilation=dilation, groups=groups,
+                   num_message_bits=9)
     messages, heard = rng.normal(0, 1, (2, 7, 6, 4)), []
     for kind in (PyConvModelExactFloat, PyConvModelFloat):
         model = kind({})

@@ -17,7 +17,8 @@ for trial in range(300):
     stock.bias_mant, stock.bias_exp = np.broadcast_to(mantissa, shape).astype(np.int16), np.array(exponent)
     stock.a_in, stock.s_out = In(currents), Out(shape)
     record = {name: np.zeros((steps, *shape)) for name in ("spikes", "potential")}
-    ours = PyLifModel({"record": {**record, "overflows": np.zeros(steps)}})
+    facts = {name: np.zeros(steps, int) for name in ("overflows", "active", "charged")}
+    ours = PyLifModel({"record": {**record, **facts}})
     ours.u, ours.v = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
     ours.du, ours.dv = np.array([du]), np.array([dv])
     ours.threshold, ours.bias = np.full(3, vth), mantissa << exponent
@@ -27,6 +28,8 @@ for trial in range(300):
         ours.time_step = stock.time_step = step
         ours.run_spk(), stock.run_spk()
         assert (ours.u == stock.u).all() and (ours.v == stock.v).all(), (trial, step)
+        assert facts["active"][step - 1] == (currents[step - 1] != 0).sum(), (trial, step)
+        assert facts["charged"][step - 1] == (stock.v != 0).sum(), (trial, step)
         clips += int((np.abs(ours.v) == 2**23 - 1).sum())
     assert (np.array(ours.s_out.messages) == np.array(stock.s_out.messages)).all(), trial
     spikes += int(np.sum(ours.s_out.messages))
@@ -43,7 +46,7 @@ from lava_port.runtime.processes.neuron import PyGatedLifModel, PyLifModel
 def neurons(model, currents, *, window, period, threshold, bias, **parameters):
     steps, shape = window[1] - window[0], np.shape(currents[0])
     record = {name: np.zeros((steps, *shape), int) for name in ("spikes", "potential", "gate")}
-    record["overflows"] = np.zeros(steps, int)
+    record |= {name: np.zeros(steps, int) for name in ("overflows", "active", "charged")}
     lif = model({"record": record, **parameters})
     lif.u, lif.v = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
     lif.du, lif.dv, lif.threshold, lif.bias = np.array([4095]), np.array([0]), np.array(threshold), np.array(bias)
