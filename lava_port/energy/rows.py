@@ -9,7 +9,7 @@ from typing import Literal
 from lava_port.energy.constants import Scope
 from lava_port.energy.counts import NodeCounts
 from lava_port.energy.results import EnergyReport, ScopeEnergy
-from lava_port.graph import FixedGraph, FixedInput, FixedLif, find, neurons
+from lava_port.graph import FixedGraph, FixedLif, find, neurons
 
 __all__ = ["LayerRow", "RowEnergy", "layer_rows", "mean"]
 
@@ -91,11 +91,11 @@ def layer_rows(report: EnergyReport) -> tuple[LayerRow, ...]:
 
 
 def _before(graph: FixedGraph, name: str) -> tuple[str, ...]:
-    """Return the nodes between the neurons before and these, and these, in execution order."""
+    """Return the nodes between the neurons before (or the image, itself one of them) and these, in execution order."""
     wanted = {name}
     for node in reversed(graph.nodes):
         if node.name in wanted:
-            wanted.update(entry for entry in node.inputs if not isinstance(find(graph, entry), FixedLif | FixedInput))
+            wanted.update(entry for entry in node.inputs if not isinstance(find(graph, entry), FixedLif))
     return tuple(node.name for node in graph.nodes if node.name in wanted)
 
 
