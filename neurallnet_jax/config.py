@@ -168,6 +168,8 @@ def _neurallnet_relu() -> Preset:
     It is the network that `neurallnet energy --ann` compares with, on the share of its activations that are not zero.
 
     Command: neurallnet train --data taleqani --preset neurallnet-relu --split blocks --out runs/relu
+    Time: 11 minutes on two cores of an AMD EPYC, which had much other work as well.
+    Result: balanced accuracy 0.961 on the validation blocks (epoch 5 was kept), 0.961 on the 506 test images.
     """
     chosen = _neurallnet()
     return Preset(spec.relu_twin(chosen.network), chosen.training)

@@ -144,8 +144,8 @@ def _entry(setting: _Setting, profile: Profile, name: str, scope: Scope) -> Scop
     narrow = {
         node.name for node in counts.nodes if price(node, profile, variant, scopes_upto(first), host=host).missing
     }
-    # Dropping more nodes in a wider scope would make it cheaper than a narrower one.
-    later = [node for node in left_out if node not in narrow]
+    # Dropping more nodes in a wider scope would make it cheaper than a narrower one; the host's are in none.
+    later = [node for node in left_out if node not in narrow | host]
     energies = _spiking(setting, Energies(scope, variant.unit, static), kept, left_out, later, reasons)
     found = tuple(
         _baseline(setting, profile, name, scope, arithmetic, kind, energies, kept, left_out, bool(static.any()))
