@@ -92,8 +92,8 @@ def _variant_rows(title: str, entries: list[ScopeEnergy]) -> list[list[object]]:
 
 
 def _range_rows(found: Sequence[Estimate | None]) -> list[list[object]]:
-    """Return the row of what the range of the constants gives, none where all of them have no range."""
-    if all(one is None or one.constants[0] == one.constants[1] for one in found):
+    """Return the row of what the range of the constants gives, none where two digits show no range."""
+    if all(one is None or len(set(_ends(one).split(" to "))) == 1 for one in found):
         return []
     return [["", "  low to high", *(_NOTHING if one is None else _ends(one) for one in found)]]
 

@@ -279,6 +279,7 @@ def test_what_does_not_fit_the_chip_is_left_out_in_every_scope(chain_graph, make
     report = estimate(chain_graph, counted, [PROFILES["loihi1_davies2018"]])
     for scope in SCOPES:
         item = entry(report, "loihi1_davies2018", "native", scope)
+        assert item.spiking is not None
         assert set(item.left_out) >= {"conv_1", "dense_1"}
         assert "runs on the host" in item.reasons["left_out"]
         assert {node.name for node in item.nodes if node.energy} <= {"conv_2", "lif_2"}

@@ -72,9 +72,7 @@ def test_the_twin_counts_the_weights_that_activations_other_than_zero_meet(graph
     found = twin.measure(graph, saved, images, source="RUN")
     first, second = [], []
     for image in images:
-        hidden = rectified(
-            (image.astype(float) - 128) / 64, weights["params/conv_1/kernel"], np.zeros(3), 1
-        )
+        hidden = rectified((image.astype(float) - 128) / 64, weights["params/conv_1/kernel"], np.zeros(3), 1)
         last = rectified(hidden, weights["params/conv_2/kernel"], np.zeros(5), 2)
         first.append(hidden > 0)
         second.append(last > 0)
