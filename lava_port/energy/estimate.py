@@ -25,7 +25,6 @@ __all__ = ["estimate"]
 _VALUE = WHICH.index("value")
 _ONE_IMAGE = "one image gives no interval; run more"
 _NO_LINE_AT_BEST = "what moves at best reuse is no line in the number of spikes: it is bounded by what there is to move"
-_NO_LINE = "the duration of a step, and so static energy, is no line in the number of spikes"
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,7 +147,7 @@ def _entry(setting: _Setting, profile: Profile, name: str, scope: Scope) -> Scop
     later = [node for node in left_out if node not in narrow | host]
     energies = _spiking(setting, Energies(scope, variant.unit, static), kept, left_out, later, reasons)
     found = tuple(
-        _baseline(setting, profile, name, scope, arithmetic, kind, energies, kept, left_out, bool(static.any()))
+        _baseline(setting, profile, name, scope, arithmetic, kind, energies, kept, left_out)
         for kind in ("dense", "relu_sparse")
         for arithmetic in baselines.arithmetics(variant, counts.steps)
     )
@@ -235,7 +234,6 @@ def _baseline(
     spiking: Energies | None,
     kept: Mapping[str, Price],
     left_out: Sequence[str],
-    has_static: bool,
 ) -> Baseline:
     variant = profile.variants[name]
     if kind == "relu_sparse" and setting.twin is None:
@@ -253,7 +251,7 @@ def _baseline(
     summary = summarise(dense, setting.bootstrap)
     ratio, found, why = _compared(setting, spiking, dense, left_out)
     reasons = {} if ratio else {"ratio": why, "verdict": why}
-    even, why = None, why if spiking is None or left_out else _NO_LINE if has_static else ""
+    even, why = None, why if spiking is None or left_out else ""
     if not why and variant.reuse == "best" and "memory" in scopes:
         why = _NO_LINE_AT_BEST
     if not why and spiking is not None:

@@ -135,6 +135,7 @@ def _break_even(even: BreakEven) -> tuple[str, str, str]:
 
 
 def _show_networks(found: EnergyReport) -> None:
+    height, width = found.graph.nodes[0].shape[:2]
     rows: dict[tuple[str, ...], str] = {}
     for entry in found.scopes:
         for one in entry.networks:
@@ -147,6 +148,7 @@ def _show_networks(found: EnergyReport) -> None:
             "networks of the comparison paper, by their multiply-accumulates at 224 x 224 px",
             ["profile", "scope", "network", "energy", "ratio", "verdict"],
             [[title, *row] for row, title in rows.items()],
+            caption=f"this network takes {height} x {width} px: part of the ratio is the smaller image",
         )
 
 

@@ -355,6 +355,25 @@ def test_the_break_even_of_a_network_makes_its_energy_that_of_the_ann(plain_grap
     assert even.at.spikes_per_synapse == pytest.approx(even.factor * synops / 72)
 
 
+def test_there_is_no_break_even_at_best_reuse_and_an_exact_one_at_worst(plain_graph, make_trace):
+    """Every spike of lif_1 in step 0: half of the images get as many again in step 1, and cost what the line says."""
+    spikes = np.zeros((3, 2, 3, 3, 4), np.uint8)
+    spikes[0] = 1
+    one = counts(plain_graph, measure(plain_graph, make_trace(plain_graph, 2, spikes={"lif_1": spikes})))
+    spikes[1] = 1
+    two = counts(plain_graph, measure(plain_graph, make_trace(plain_graph, 2, spikes={"lif_1": spikes.copy()})))
+    chosen = [PROFILES["horowitz45_memory"]]
+    before, after = (estimate(plain_graph, counted, chosen) for counted in (one, two))
+    best = baseline(entry(before, "horowitz45_memory", "int8_best", "memory"), "dense", "int8")
+    assert best.break_even is None
+    assert "no line in the number of spikes" in best.reasons["break_even"]
+    worst = baseline(entry(before, "horowitz45_memory", "int8_worst", "memory"), "dense", "int8").break_even
+    told = next(point for point in worst.curve if point.factor == pytest.approx(1.25))
+    ratios = [entry(report, "horowitz45_memory", "int8_worst", "memory").ratio.value for report in (before, after)]
+    assert told.value == pytest.approx(ratios[0] + 0.25 * (ratios[1] - ratios[0]))
+    assert ratios[1] > ratios[0]
+
+
 def test_labels_have_to_fit_the_images_and_the_classes(hand_graph, hand_counts):
     assert estimate(hand_graph, hand_counts, select(), labels=[1, 0]).labels == (1, 0)
     with pytest.raises(ValueError, match="3 labels for 2 images"):
