@@ -15,7 +15,7 @@ import numpy as np
 
 from lava_port.energy.activity import Activity, LayerActivity, SynapseActivity
 from lava_port.energy.connections import fan_out
-from lava_port.energy.messages import events_per_core, neurons_per_core, sent
+from lava_port.energy.messages import Sent, deliver
 from lava_port.energy.placement import Placement
 from lava_port.energy.traffic import AnnTraffic, Traffic, Work, ann_traffic, traffic
 from lava_port.graph import (
@@ -262,36 +262,13 @@ def counts(graph: FixedGraph, activity: Activity, *, placement: Placement | None
     signals: dict[str, Signal] = {}
     nodes = []
     node_windows = windows(graph)
-    messages = {} if placement is None else sent(graph, activity, placement)
+    delivery = None if placement is None else deliver(graph, activity, placement)
     for node in graph.nodes:
         window = node_windows[node.name]
         setting = Setting(graph, activity, signals, window, total_steps(graph) - graph.steps)
         tally = count_node(node, setting)
         signals[node.name] = tally.signal
-        over_mesh = vars(messages[node.name]) if placement is not None else dict.fromkeys(_OVER_MESH)
-        counted = {**tally.counted, **over_mesh}
-        arrays: dict[str, Any] = {name: counted.get(name, setting.every_step(0)) for name in PER_STEP}
-        idle = np.full(activity.images, tally.neurons * setting.idle_steps, np.int64)
-        shape = setting.input_shape(node) if node.inputs else node.shape
-        heard = signals[node.inputs[0]] if node.inputs else ""
-        moved, weight_bits, state_bits = traffic(node, Work(shape, heard, arrays, idle, tally.passes, activity.steps))
-        ann = dataclasses.replace(tally.ann, **dataclasses.asdict(ann_traffic(node, shape, tally.ann.macs)))
-        nodes.append(
-            NodeCounts(
-                name=node.name,
-                kind=type(node).__name__,
-                signal=tally.signal,
-                window=window,
-                neurons=tally.neurons,
-                idle_updates=idle,
-                passes=tally.passes,
-                ann=ann,
-                traffic=moved,
-                weight_bytes=-(-weight_bits // 8),
-                state_bytes=-(-state_bits // 8),
-                **arrays,
-            )
-        )
+        nodes.append(_node_counts(node, setting, tally, None if delivery is None else delivery.sent[node.name]))
     return Counts(
         tuple(nodes),
         activity.images,
@@ -299,8 +276,35 @@ def counts(graph: FixedGraph, activity: Activity, *, placement: Placement | None
         activity.total_steps,
         _membrane_updates(activity),
         placement,
-        None if placement is None else neurons_per_core(placement),
-        None if placement is None else events_per_core(graph, activity, placement),
+        None if delivery is None else delivery.neurons_per_core,
+        None if delivery is None else delivery.events_per_core,
+    )
+
+
+def _node_counts(node: FixedNode, setting: Setting, tally: Tally, over_mesh: Sent | None) -> NodeCounts:
+    """Return what the rule of one node found, with what it sent and the bits that it moved."""
+    counted = dict(tally.counted)
+    for name in _OVER_MESH:
+        counted[name] = None if over_mesh is None else getattr(over_mesh, name)
+    arrays: dict[str, Any] = {name: counted.get(name, setting.every_step(0)) for name in PER_STEP}
+    idle = np.full(setting.activity.images, tally.neurons * setting.idle_steps, np.int64)
+    shape = setting.input_shape(node) if node.inputs else node.shape
+    heard = setting.signals[node.inputs[0]] if node.inputs else ""
+    work = Work(shape, heard, arrays, idle, tally.passes, setting.activity.steps)
+    moved, weight_bits, state_bits = traffic(node, work)
+    return NodeCounts(
+        name=node.name,
+        kind=type(node).__name__,
+        signal=tally.signal,
+        window=setting.window,
+        neurons=tally.neurons,
+        idle_updates=idle,
+        passes=tally.passes,
+        ann=dataclasses.replace(tally.ann, **dataclasses.asdict(ann_traffic(node, shape, tally.ann.macs))),
+        traffic=moved,
+        weight_bytes=-(-weight_bits // 8),
+        state_bytes=-(-state_bits // 8),
+        **arrays,
     )
 
 

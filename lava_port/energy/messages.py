@@ -23,7 +23,7 @@ from functools import singledispatch
 
 import numpy as np
 
-from lava_port.energy.activity import Activity, LayerActivity, weighted_sums
+from lava_port.energy.activity import Activity, LayerActivity
 from lava_port.energy.mesh import hops
 from lava_port.energy.partition import AXES, connections
 from lava_port.energy.placement import Placement, destinations
@@ -42,10 +42,12 @@ from lava_port.graph import (
     windows,
 )
 
-__all__ = ["Sent", "events_per_core", "neurons_per_core", "sent"]
+__all__ = ["Delivery", "Sent", "deliver"]
 
 _CHUNK = 16
 """Images whose spikes are unpacked at once."""
+_BITS_SET = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).sum(axis=1, dtype=np.uint8)
+"""Bits set in each byte."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,97 +82,140 @@ class _Sender:
     layer: LayerActivity | None = None
 
 
-def sent(graph: FixedGraph, activity: Activity, placement: Placement) -> Mapping[str, Sent]:
-    """Return what every node sent, by its name.
+@dataclass(frozen=True, eq=False)
+class _Reached:
+    """One population that a sender reaches.
+
+    Attributes:
+        cores: Its cores.
+        tables: Connections between a sender and each of its tiles along each axis, int64 (senders, tiles).
+    """
+
+    cores: slice
+    tables: tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Delivery:
+    """What a run sends over a placement, and what arrives.
+
+    Attributes:
+        sent: What every node sent, by its name.
+        neurons_per_core: Neurons that every core holds, int64 (cores,).
+        events_per_core: Synaptic events that every core works off in every step, int64 (cores, T + depth, images).
+            An event is a spike, or a value, at one connection to a neuron of the core; weights of zero count, as in
+            `synops_stored`. It stands in the step in which its result arrives at the neuron, one step after it was sent;
+            what would arrive after the last step is left out. A gate's squeeze hears what its layer hears, and works it off
+            once more, by one connection between a sender and a channel.
+    """
+
+    sent: Mapping[str, Sent]
+    neurons_per_core: np.ndarray
+    events_per_core: np.ndarray
+
+
+def deliver(graph: FixedGraph, activity: Activity, placement: Placement) -> Delivery:
+    """Return what every node sends in a run and what every core works off, exact in int64.
 
     Raises:
         GraphError: The placement is of another network.
         TypeError: The graph holds a node of which no rule knows what it sends.
     """
-    result = {}
-    for node, senders in _all_senders(graph, activity, placement).items():
+    _check(graph, placement)
+    start = {name: window.start for name, window in windows(graph).items()}
+    reached = _reached(graph, placement)
+    events = np.zeros((placement.cores, activity.total_steps, activity.images), np.int64)
+    sent = {}
+    for node in graph.nodes:
         totals = np.zeros((3, activity.steps, activity.images), np.int64)
-        for one in senders:
-            if not placement.routes[one.name]:
-                continue
-            across, along = hops(placement, one.name)
-            tables = [destinations(placement, one.name), across + along, across]
-            if one.layer is None:
-                totals[:, : one.steps] += np.array([table.sum() for table in tables])[:, None, None]
-                continue
-            for images in _chunks(activity.images):
-                totals[:, :, images] += np.stack(weighted_sums(one.layer.unpacked(images).astype(bool), tables))
-        result[node] = Sent(*totals)
-    return result
+        for one in _senders(node, start[node.name], activity, placement):
+            if placement.routes[one.name]:
+                _deliver(one, placement, reached[one.name], totals, events)
+        sent[node.name] = Sent(*totals)
+    held = np.concatenate([np.zeros(0, np.int64), *(layer.loads.neurons.ravel() for layer in placement.layers)])
+    return Delivery(sent, held, events)
 
 
-def neurons_per_core(placement: Placement) -> np.ndarray:
-    """Return how many neurons every core holds, int64 (cores,)."""
-    return np.concatenate([np.zeros(0, np.int64), *(layer.loads.neurons.ravel() for layer in placement.layers)])
+def _deliver(
+    sender: _Sender, placement: Placement, reached: Sequence[_Reached], totals: np.ndarray, events: np.ndarray
+) -> None:
+    """Add what one sender sends to `totals` (messages, hops and those along a row), and what it causes to `events`."""
+    across, along = hops(placement, sender.name)
+    shape = across.shape if across.ndim == 3 else (1, 1, *across.shape)
+    tables = np.stack([destinations(placement, sender.name), across + along, across]).reshape(3, *shape)
+    first = sender.start + MESSAGE_DELAY
+    here = slice(first, min(first + sender.steps, events.shape[1]))
+    if sender.layer is None:
+        totals[:, : sender.steps] += tables.sum(axis=(1, 2, 3))[:, None, None]
+        for one in reached:
+            rows, columns, channels = (table.sum(axis=0) for table in one.tables)
+            events[one.cores, here] += (rows[:, None, None] * columns[:, None] * channels).reshape(-1, 1, 1)
+        return
+    alike, group = _alike(np.concatenate([tables.reshape(-1, shape[2]), *(one.tables[2].T for one in reached)]))
+    price = tables[..., alike].reshape(3, -1).T.astype(np.float64)
+    for images in _chunks(totals.shape[2]):
+        pooled = _pooled(sender.layer, images, group).reshape(len(sender.layer.spikes), -1, *shape[:2], len(alike))
+        steps, count = pooled.shape[:2]
+        totals[:, :, images] += np.moveaxis(pooled.reshape(steps, count, -1) @ price, -1, 0).astype(np.int64)
+        for one in reached:
+            met = pooled[: max(0, here.stop - here.start)]
+            for axis, table in enumerate((*one.tables[:2], one.tables[2][alike]), start=2):
+                met = np.moveaxis(np.tensordot(met, table.astype(np.float64), axes=(axis, 0)), -1, axis)
+            events[one.cores, here, images] += np.moveaxis(met.reshape(*met.shape[:2], -1), -1, 0).astype(np.int64)
 
 
-def events_per_core(graph: FixedGraph, activity: Activity, placement: Placement) -> np.ndarray:
-    """Return the synaptic events that every core works off in every step of the run.
+def _alike(signature: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return one channel of every kind of columns of (any, channels), and the kind of each channel."""
+    if (signature == signature[:, :1]).all():
+        return np.zeros(1, np.int64), np.zeros(signature.shape[1], np.int64)
+    _, first, kind = np.unique(signature, axis=1, return_index=True, return_inverse=True)
+    return first, kind.ravel()
 
-    An event is a spike, or a value, at one connection to a neuron of the core; weights of zero count, as in
-    `synops_stored`. It stands in the step in which its result arrives at the neuron, one step after it was sent; what would
-    arrive after the last step is left out. A gate's squeeze hears what its layer hears, and works it off once more, by
-    one connection between a sender and a channel.
 
-    Returns:
-        int64 (cores, T + depth, images).
+def _pooled(layer: LayerActivity, images: slice, group: np.ndarray) -> np.ndarray:
+    """Return the spikes of channels of one group added up, float64, one entry per step, image, position and group.
 
-    Raises:
-        GraphError: The placement is of another network.
-        TypeError: The graph holds a node of which no rule knows what it sends.
+    Channels that reach the same cores need not be told apart, and there are far fewer groups than channels.
     """
-    senders = [one for many in _all_senders(graph, activity, placement).values() for one in many]
-    result = np.zeros((placement.cores, activity.total_steps, activity.images), np.int64)
-    projections = _projections(graph, placement)
-    for sender in senders:
-        first = sender.start + MESSAGE_DELAY
-        here = slice(first, min(first + sender.steps, activity.total_steps))
-        for cores, tables in projections.get(sender.name, ()):
-            if sender.layer is None:
-                rows, columns, channels = (table.sum(axis=0) for table in tables)
-                each = rows[:, None, None] * columns[:, None] * channels
-                result[cores, here] += each.reshape(-1, 1, 1)
-        if sender.layer is not None and here.start < here.stop:
-            for images in _chunks(activity.images):
-                spikes = sender.layer.unpacked(images)[: here.stop - here.start]
-                for cores, met in _met(spikes, projections.get(sender.name, ())):
-                    result[cores, here, images] += met
-    return result
+    channels = layer.shape[-1]
+    if not group.any() and channels % 8 == 0:
+        # Whole bytes of packed spikes belong to one position: no bit needs to be unpacked.
+        return _BITS_SET[layer.packed[:, images]].reshape(-1, channels // 8).sum(axis=1, dtype=np.float64)
+    pool = np.eye(group.max() + 1, dtype=np.float32)[group]
+    return (layer.unpacked(images).reshape(-1, channels).astype(np.float32) @ pool).astype(np.float64)
 
 
-def _projections(graph: FixedGraph, placement: Placement) -> dict[str, list[tuple[slice, tuple[np.ndarray, ...]]]]:
-    """Return by sender the cores of every population it reaches, and along each axis its connections to each tile."""
+def _reached(graph: FixedGraph, placement: Placement) -> dict[str, list[_Reached]]:
+    """Return by sender what it reaches."""
     placed = {layer.name: layer for layer in placement.layers}
-    result: dict[str, list[tuple[slice, tuple[np.ndarray, ...]]]] = {}
+    result: dict[str, list[_Reached]] = {name: [] for name in placement.shapes}
     for population in survey(graph, placement.chip).populations:
         if (layer := placed.get(population.name)) is None:
             continue
         cores = slice(layer.first_core, layer.first_core + layer.cores)
         for one in population.projections:
-            tables = tuple(connections(one.reach, axis, layer.tile[axis]) for axis in AXES)
-            result.setdefault(one.source, []).append((cores, tables))
+            rows, columns, channels = (connections(one.reach, axis, layer.tile[axis]) for axis in AXES)
+            result[one.source].append(_Reached(cores, (rows, columns, channels)))
     return result
+
+
+def _check(graph: FixedGraph, placement: Placement) -> None:
+    shapes = {node.name: node.shape for node in graph.nodes if isinstance(node, FixedInput | FixedLif)}
+    if any(placement.shapes.get(name) != shape for name, shape in shapes.items()):
+        raise GraphError("the placement is of another network: its layers or their shapes differ")
+
+
+def _chunks(images: int) -> Iterator[slice]:
+    for start in range(0, images, _CHUNK):
+        yield slice(start, min(start + _CHUNK, images))
 
 
 # --- Who sends
 
 
-def _all_senders(graph: FixedGraph, activity: Activity, placement: Placement) -> dict[str, tuple[_Sender, ...]]:
-    shapes = {node.name: node.shape for node in graph.nodes if isinstance(node, FixedInput | FixedLif)}
-    if any(placement.shapes.get(name) != shape for name, shape in shapes.items()):
-        raise GraphError("the placement is of another network: its layers or their shapes differ")
-    start = {name: window.start for name, window in windows(graph).items()}
-    return {node.name: _senders(node, start[node.name], activity, placement) for node in graph.nodes}
-
-
 @singledispatch
 def _senders(node: object, start: int, activity: Activity, placement: Placement) -> tuple[_Sender, ...]:
-    """Return what of a node sends anything.
+    """Return what of a node sends anything; its window begins in step `start`.
 
     Raises:
         TypeError: No rule knows the node: it is refused, never taken as silent.
@@ -209,35 +254,3 @@ def _(node: FixedGate, start: int, activity: Activity, placement: Placement) -> 
         for later, name in enumerate(parts)
         if name in placement.shapes
     )
-
-
-# --- Events
-
-
-def _met(
-    spikes: np.ndarray, projections: Sequence[tuple[slice, tuple[np.ndarray, ...]]]
-) -> Iterator[tuple[slice, np.ndarray]]:
-    """Yield, per projection, its cores and the connections that spikes (steps, images, *shape) meet in each of them.
-
-    Yields:
-        int64 (cores, steps, images).
-    """
-    steps, images = spikes.shape[:2]
-    height, width, channels = spikes.shape[2:] if spikes.ndim == 5 else (1, 1, spikes.shape[-1])
-    flat = spikes.reshape(-1, channels).astype(np.float32)
-    pooled: dict[bytes, np.ndarray] = {}
-    for cores, (rows, columns, deep) in projections:
-        # Channels of one group reach the same tiles: their spikes are added up once for all projections.
-        distinct, group = np.unique(deep, axis=0, return_inverse=True)
-        group = group.ravel()
-        if group.tobytes() not in pooled:
-            pooled[group.tobytes()] = flat @ np.eye(len(distinct), dtype=np.float32)[group]
-        met = pooled[group.tobytes()].reshape(steps * images, height, width, -1).astype(np.float64)
-        for table, axis in ((rows, 1), (columns, 2), (distinct, 3)):
-            met = np.moveaxis(np.tensordot(met, table.astype(np.float64), axes=(axis, 0)), -1, axis)
-        yield cores, met.reshape(steps * images, -1).T.reshape(-1, steps, images).astype(np.int64)
-
-
-def _chunks(images: int) -> Iterator[slice]:
-    for start in range(0, images, _CHUNK):
-        yield slice(start, min(start + _CHUNK, images))

@@ -5,13 +5,31 @@ from typing import get_args
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lava_port.energy.activity import Activity, measure
 from lava_port.energy.chips import CHIPS
 from lava_port.energy.counts import PER_STEP, AnnCounts, count_node, counts
 from lava_port.energy.mapping import place
-from lava_port.graph import FixedConv, FixedDense, FixedGraph, FixedHold, FixedLif, FixedNode, GraphError, find
+from lava_port.energy.placement import core_of
+from lava_port.graph import (
+    FixedConv,
+    FixedDense,
+    FixedGate,
+    FixedGraph,
+    FixedHold,
+    FixedInput,
+    FixedLif,
+    FixedNode,
+    FixedReadout,
+    GraphError,
+    find,
+    total_steps,
+    windows,
+)
 from lava_port.reference import run_fixed
+from lava_port.trace import LayerTrace, Trace
 
 ZERO = [[0, 0], [0, 0]]
 UNPLACED = ("messages", "hops", "hops_east_west")
@@ -245,3 +263,149 @@ def test_asking_for_an_absent_node_lists_those_that_exist(plain_graph, make_trac
     result = counts(plain_graph, measure(plain_graph, make_trace(plain_graph)))
     with pytest.raises(GraphError, match="no counts of a node 'lif_9'; there are input, conv_1, hold_1"):
         result.node("lif_9")
+
+
+# --- Every spike, weight and destination, one by one
+
+
+def meetings(node: FixedConv | FixedDense, source: tuple[int, ...]):
+    """Return by neuron before the list of (weight, neuron behind), as the layer is defined."""
+    found = {}
+    if isinstance(node, FixedDense):
+        for place, before in enumerate(np.ndindex(source)):
+            column = before[-1] if node.shared else place
+            found[before] = [(int(row[column]), (out,)) for out, row in enumerate(node.weight)]
+        return found
+    ins, outs = node.weight.shape[1], len(node.weight) // node.groups
+    for y, x, out in np.ndindex(node.shape):
+        for channel, ky, kx in np.ndindex(node.weight.shape[1:]):
+            row = y * node.stride[0] + ky * node.dilation[0] - node.padding[0][0]
+            column = x * node.stride[1] + kx * node.dilation[1] - node.padding[1][0]
+            if 0 <= row < source[0] and 0 <= column < source[1]:
+                before = (row, column, out // outs * ins + channel)
+                found.setdefault(before, []).append((int(node.weight[out, channel, ky, kx]), (y, x, out)))
+    return found
+
+
+def towards_zero(number: int, divisor: int) -> int:
+    return abs(number) // divisor * (1 if number >= 0 else -1)
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), mode=st.sampled_from(["threshold", "plain"]), compartments=st.integers(1, 30))
+def test_counts_are_those_of_a_list_of_every_spike_weight_and_destination(
+    seed, mode, compartments, fixed_graph_of, images_of, make_chip
+):
+    """Stored and non-zero synops, active neurons, and messages to the cores that the list names."""
+    graph = fixed_graph_of(seed, mode)
+    images = images_of(graph.nodes[0].shape, 2, seed)
+    trace = run_fixed(graph, images)
+    placement = place(graph, make_chip(compartments=compartments), sharing="shared")
+    cores = {layer.name: core_of(placement, layer.name) for layer in placement.layers}
+    result = counts(graph, measure(graph, trace), placement=placement)
+    for node in [one for one in graph.nodes if isinstance(one, FixedConv | FixedDense)]:
+        source = find(graph, node.inputs[0])
+        analogue = isinstance(source, FixedInput)
+        sent = (images[None].astype(int) - np.array(source.offset)) if analogue else trace.layer(source.name).spikes
+        met = meetings(node, source.shape)
+        hold = next((one for one in graph.nodes if isinstance(one, FixedHold) and one.inputs[0] == node.name), None)
+        behind = next(
+            one for one in graph.nodes if (hold or node).name in one.inputs and one.name in result_neurons(graph)
+        )
+        routed = not any(
+            isinstance(one, FixedGate) and node.name in one.inputs and one.delay >= 2 for one in graph.nodes
+        )
+        for step in range(graph.steps):
+            for image in range(2):
+                now = sent[0 if analogue else step, image]
+                stored = nonzero = messages = 0
+                current = dict.fromkeys(np.ndindex(node.shape), 0)
+                for before, spike in np.ndenumerate(now):
+                    if not spike:
+                        continue
+                    for weight, after in met.get(before, ()):
+                        stored += 1
+                        nonzero += weight != 0
+                        current[after] += int(spike) * weight
+                    messages += len({int(cores[behind.name][after]) for _, after in met.get(before, ())})
+                if not analogue:
+                    found = result.node(node.name)
+                    assert (found.synops_stored[step, image], found.synops_nonzero[step, image]) == (stored, nonzero)
+                    if routed:
+                        assert result.node(source.name).messages[step, image] == messages
+                if isinstance(behind, FixedLif):
+                    active = 0
+                    for after, value in current.items():
+                        value = value if hold is None else towards_zero(value, 2**hold.shift)
+                        if len(behind.inputs) > 1:
+                            value = towards_zero(
+                                int(trace.layer(behind.name).gate[step, image, after[-1]]) * value, 256
+                            )
+                        active += value != 0
+                    assert result.node(behind.name).active[step, image] == active, (behind.name, step, image)
+
+
+def result_neurons(graph: FixedGraph) -> set[str]:
+    return {node.name for node in graph.nodes if isinstance(node, FixedLif | FixedReadout)}
+
+
+GEOMETRIES = {
+    # height, width, channels, outputs, kernel, stride, padding, groups, dilation
+    "plain": (7, 6, 2, 3, (3, 3), (1, 1), (1, 1), 1, (1, 1)),
+    "without padding": (7, 6, 2, 3, (3, 3), (1, 1), (0, 0), 1, (1, 1)),
+    "halving": (8, 8, 2, 4, (3, 3), (2, 2), (1, 1), 1, (1, 1)),
+    "a stride that leaves a rest": (9, 7, 2, 2, (3, 3), (3, 2), (0, 1), 1, (1, 1)),
+    "1 x 1": (5, 6, 3, 4, (1, 1), (1, 1), (0, 0), 1, (1, 1)),
+    "1 x 1 with stride 2, whose odd rows reach nothing": (6, 6, 3, 4, (1, 1), (2, 2), (0, 0), 1, (1, 1)),
+    "an even kernel": (8, 8, 2, 3, (2, 2), (2, 2), (0, 0), 1, (1, 1)),
+    "an even kernel with overlap": (8, 7, 2, 3, (4, 2), (1, 1), (2, 1), 1, (1, 1)),
+    "groups": (6, 6, 4, 6, (3, 3), (1, 1), (1, 1), 2, (1, 1)),
+    "depthwise": (6, 5, 4, 4, (3, 3), (2, 1), (1, 1), 4, (1, 1)),
+    "dilation": (9, 9, 2, 3, (3, 3), (1, 1), (2, 2), 1, (2, 2)),
+    "dilation, stride, groups, oblong": (11, 8, 4, 4, (2, 3), (2, 1), (1, 3), 2, (3, 2)),
+    "a kernel larger than the image": (3, 3, 2, 2, (5, 5), (1, 1), (2, 2), 1, (1, 1)),
+}
+
+
+@pytest.mark.parametrize("name", GEOMETRIES)
+def test_convolutions_meet_as_many_weights_as_a_dense_correlation_with_ones_finds(name):
+    """JAX's own convolution of the spikes with a kernel of ones, and with one where the weight is not zero, summed up."""
+    import jax
+
+    height, width, channels, outputs, kernel, stride, pad, groups, dilation = GEOMETRIES[name]
+    rng = np.random.default_rng(sorted(GEOMETRIES).index(name))
+    weight = 2 * rng.integers(-1, 2, (outputs, channels // groups, *kernel)).astype(np.int16)
+    padding = ((pad[0], pad[0]), (pad[1], pad[1]))
+    spikes = (rng.random((3, 2, height, width, channels)) < 0.3).astype(np.uint8)
+
+    def correlated(ones: np.ndarray) -> np.ndarray:
+        return np.asarray(
+            jax.lax.conv_general_dilated(
+                spikes.reshape(-1, *spikes.shape[2:]).astype(np.float32), ones.astype(np.float32), stride, padding,
+                rhs_dilation=dilation, dimension_numbers=("NHWC", "OIHW", "NHWC"), feature_group_count=groups,
+            )
+        )  # fmt: skip
+
+    every = correlated(np.ones_like(weight))
+    conv = FixedConv("conv", ("lif",), every.shape[1:], weight, stride, padding, groups, dilation)
+    one = np.ones(channels, np.int32)
+    nodes = (
+        FixedInput("input", (height, width, channels), (0,) * channels),
+        FixedHold("hold", ("input",), (height, width, channels), 0),
+        FixedLif("lif", ("hold",), (height, width, channels), 4095, 0, one, one),
+        conv,
+        FixedLif("last", ("conv",), conv.shape, 4095, 0, np.ones(outputs, np.int32), np.ones(outputs, np.int32)),
+        FixedDense("dense", ("last",), (2,), np.ones((2, outputs), np.int16), shared=True),
+        FixedReadout("readout", ("dense",), (2,), np.zeros(2, np.int64), 1.0),
+    )
+    graph = FixedGraph(nodes, 3, ("a", "b"))
+    silent = np.zeros((3, 2, *conv.shape), np.uint8)
+    layers = (LayerTrace(layer, windows(graph)[layer], values) for layer, values in (("lif", spikes), ("last", silent)))
+    trace = Trace(tuple(layers), np.zeros((2, 2), np.int64), 3, total_steps(graph))
+    found = counts(graph, measure(graph, trace)).node("conv")
+    assert every.sum() > 0
+    np.testing.assert_array_equal(found.synops_stored, every.sum(axis=(1, 2, 3)).reshape(3, 2))
+    np.testing.assert_array_equal(found.synops_nonzero, correlated(weight != 0).sum(axis=(1, 2, 3)).reshape(3, 2))
+    dense = np.ones_like(spikes[:1, :1])
+    spikes[...] = dense
+    assert found.ann.macs == int(correlated(np.ones_like(weight)).sum(axis=(1, 2, 3))[0])
