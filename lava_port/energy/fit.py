@@ -5,7 +5,7 @@ Knows no terminal; how the network was cut is `mapping.py`'s.
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -15,7 +15,7 @@ from lava_port.energy.partition import Sharing
 from lava_port.energy.placement import LayerPlacement, Placement
 from lava_port.graph import FixedGraph
 
-__all__ = ["STORED", "Fit", "assumptions", "fit", "to_json", "verdict"]
+__all__ = ["STORED", "Fit", "assumptions", "fit", "place_first", "to_json", "verdict"]
 
 STORED: Mapping[Sharing, str] = {"shared": "kernels stored once per core", "unrolled": "every connection stored"}
 """What the two ways of storing weights are called."""
@@ -47,6 +47,29 @@ class Fit:
 def fit(graph: FixedGraph, chip: Chip) -> Fit:
     """Return where a network lies on a kind of chip, stored either way; raises as `place` does."""
     return Fit(chip, {sharing: place(graph, chip, sharing=sharing) for sharing in get_args(Sharing)})
+
+
+def place_first(graph: FixedGraph, chips: Sequence[Chip]) -> tuple[Placement | None, dict[str, str]]:
+    """Return the placement on the first chip that the network fits, kernels shared where that fits.
+
+    Where one chip is asked for and the network does not fit it, the part that does is placed, the rest left to the host.
+
+    Returns:
+        The placement, None where the network fits none of several chips; and, by chip, why it does not fit.
+
+    Raises:
+        GraphError: As `place`.
+    """
+    refused: dict[str, str] = {}
+    part: Placement | None = None
+    for chip in chips:
+        for sharing in get_args(Sharing):
+            found = place(graph, chip, sharing=sharing)
+            if found.fits:
+                return found, refused
+            part = part or (found if found.layers else None)
+            refused.setdefault(chip.name, f"it does not fit: {'. '.join(found.reasons)}")
+    return part if len(chips) == 1 else None, refused
 
 
 def verdict(found: Fit) -> str:

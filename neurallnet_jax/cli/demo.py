@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the chain and print what it found."""
     import time
 
-    from neurallnet_jax.cli import output, tables
+    from neurallnet_jax.cli import energy_tables, output, tables
     from neurallnet_jax.cli.watching import BarWatcher
     from neurallnet_jax.workflows import demo
 
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     seconds = time.perf_counter() - began
     tables.show_scores(found.evaluation, title="drawn smears kept apart for the test")
     tables.show_activity(found.activity)
-    tables.show_energy(found.energy)
+    energy_tables.show_energy(found.energy)
     equal = {one.right: one.equal for one in found.parity}
     output.show_table(
         "the chain",

@@ -5,10 +5,8 @@ from collections.abc import Sequence
 
 from lava_port.energy.activity import Activity
 from lava_port.energy.chips import LIMITS
-from lava_port.energy.estimate import EnergyReport, Estimate
 from lava_port.energy.fit import STORED, Fit, assumptions, verdict
 from lava_port.energy.placement import Placement, Usage
-from lava_port.energy.report import layer_rows
 from lava_port.quantise import LayerRounding
 from neurallnet_jax.cli.output import console, show_table
 from neurallnet_jax.evaluation.evaluate import Evaluation, Prediction
@@ -19,7 +17,6 @@ from neurallnet_jax.workflows.simulate import Parity
 __all__ = [
     "show_activity",
     "show_calibration",
-    "show_energy",
     "show_fit",
     "show_freezing",
     "show_parity",
@@ -150,51 +147,6 @@ def show_parity(parity: Parity, *, images: int) -> None:
     )
 
 
-def show_energy(found: EnergyReport) -> None:
-    """Print counts per layer, then energy and verdict for every profile and scope."""
-    show_table(
-        "per image",
-        ["layer", "neurons", "spikes", "rate", "synops", "MACs", "neuron updates"],
-        [
-            [
-                row.name,
-                row.neurons,
-                "-" if row.spikes is None else row.spikes,
-                "-" if row.rate is None else row.rate,
-                row.synops,
-                row.macs,
-                row.updates,
-            ]
-            for row in layer_rows(found)
-        ],
-    )
-    charged = [one for one in found.scopes if one.spiking is not None]
-    missing = sorted({one.scope for one in found.scopes} - {one.scope for one in charged})
-    rows = [
-        [
-            f"{one.profile}, {one.variant}",
-            "compute" if one.scope == "compute" else f"+ {one.scope}",
-            _microjoules(one.spiking) + ("*" if one.left_out else ""),
-            _microjoules(one.ann),
-            "-" if one.ratio is None else f"{one.ratio.low:.2g} to {one.ratio.high:.2g}",
-            one.verdict or "-",
-        ]
-        for one in charged
-    ]
-    notes = [
-        "estimates from published constants, nothing measured on hardware; the JSON file has every source and reason"
-    ]
-    notes += [f"not charged: {', '.join(missing)}"] if missing else []
-    parts = sorted({name for one in charged for name in one.left_out})
-    notes += [f"* without {', '.join(parts)}, for which the profile has no constant"] if parts else []
-    show_table(
-        "energy per image, uJ: mean (with all constants at their low, at their high end)",
-        ["profile", "scope", "this network", "dense ANN, same layers", "ratio", "verdict"],
-        rows,
-        caption="; ".join(notes),
-    )
-
-
 def show_fit(found: Fit) -> None:
     """Print where every layer lies on a chip, stored either way, and whether it fits."""
     for placement in found.placements.values():
@@ -260,10 +212,3 @@ def show_predictions(predictions: Sequence[Prediction]) -> None:
 
 def _share(value: float | None) -> str:
     return "-" if value is None else f"{100 * value:.2f} %"
-
-
-def _microjoules(estimate: Estimate | None) -> str:
-    if estimate is None:
-        return "-"
-    low, high = estimate.constants
-    return f"{1e6 * estimate.mean:.3g} ({1e6 * low:.3g} to {1e6 * high:.3g})"

@@ -18,7 +18,7 @@ from lava_port import port as ports
 from lava_port import reference
 from lava_port.energy import counts, estimate, profiles
 from lava_port.energy import report as energy_json
-from lava_port.energy.estimate import EnergyReport
+from lava_port.energy.results import EnergyReport
 from lava_port.port import Port
 from lava_port.runtime import compat
 from neurallnet_jax import config
@@ -40,6 +40,7 @@ LAVA_IMAGES = 4
 """Images that run in Lava."""
 _SPLIT = "random"
 _SAMPLES = 8
+_PROFILES = ("horowitz45", "loihi1_davies2018")
 
 Advance: TypeAlias = Callable[[int, int], None]
 Steps: TypeAlias = Callable[[str], AbstractContextManager[Advance]]
@@ -123,7 +124,7 @@ def run(
             backends=("reference", "emulator", *(() if lava else ("lava",))),
             progress=advance,
         )
-    energy = estimate.estimate(port.fixed, counts.counts(port.fixed, simulated.activity), profiles.select())
+    energy = estimate.estimate(port.fixed, counts.counts(port.fixed, simulated.activity), profiles.select(_PROFILES))
     right = simulated.scores.argmax(axis=1) == dataset.labels[chosen_images.places]
     found = Demo(
         checkpoint=trained,

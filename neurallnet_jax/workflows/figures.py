@@ -22,8 +22,8 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 from PIL import Image
 
-from lava_port.energy import report as energy_report
-from lava_port.energy.estimate import CHARGED, EnergyReport, ScopeEnergy
+from lava_port.energy import rows as energy_rows
+from lava_port.energy.results import EnergyReport, ScopeEnergy
 from lava_port.trace import LayerTrace, Trace
 from neurallnet_jax.training.loop import EpochRecord
 from neurallnet_jax.workflows import wording
@@ -227,13 +227,13 @@ def energy_bars(report: EnergyReport, *, theme: Theme = LIGHT) -> bytes:
     Raises:
         ValueError: The report charges no scope.
     """
-    charged = [entry for entry in report.scopes if entry.scope in CHARGED]
+    charged = [entry for entry in report.scopes if entry.unit == "J" and (entry.spiking or entry.ann)]
     panels = list(dict.fromkeys((entry.profile, entry.variant) for entry in charged))
     if not panels:
         raise ValueError("the energy report charges no scope; there are no bars to draw")
-    rows = energy_report.layer_rows(report)
+    rows = energy_rows.layer_rows(report)
     colours = _layer_colours([row.name for row in rows], theme)
-    bars = len(CHARGED)
+    bars = max(sum((entry.profile, entry.variant) == panel for entry in charged) for panel in panels)
     with _figure((WIDTH, len(panels) * (0.34 * bars + 0.72) + 0.5), theme) as figure:
         axes = figure.subplots(len(panels), 1, squeeze=False).ravel()
         for axis, panel in zip(axes, panels, strict=True):
@@ -275,7 +275,7 @@ def _raster(axis: Axes, layer: LayerTrace, spikes: np.ndarray, most: int, theme:
 def _stacks(
     axis: Axes,
     scopes: Sequence[ScopeEnergy],
-    rows: Sequence[energy_report.LayerRow],
+    rows: Sequence[energy_rows.LayerRow],
     colours: dict[str, str],
     theme: Theme,
 ) -> None:
@@ -308,9 +308,9 @@ def _stacks(
     axis.tick_params(axis="y", length=0)
 
 
-def _joules(row: energy_report.LayerRow, entry: ScopeEnergy) -> float:
+def _joules(row: energy_rows.LayerRow, entry: ScopeEnergy) -> float:
     wanted = (entry.profile, entry.variant, entry.scope)
-    return next((e.joules or 0.0 for e in row.energy if (e.profile, e.variant, e.scope) == wanted), 0.0)
+    return next((e.energy or 0.0 for e in row.energy if (e.profile, e.variant, e.scope) == wanted), 0.0)
 
 
 def _scope_label(entry: ScopeEnergy, adds: bool) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lava_port.energy.estimate import EnergyReport
+from lava_port.energy.results import EnergyReport
 from lava_port.trace import first_mismatch
 from neurallnet_jax.checkpoint import write_atomically
 from neurallnet_jax.workflows import page, report_energy, report_sections, wording

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from lava_port.energy.activity import Activity
-from lava_port.energy.estimate import EnergyReport
+from lava_port.energy.results import EnergyReport
 from lava_port.quantise import LayerRounding
 from lava_port.trace import Mismatch, Trace
 from neurallnet_jax import spec

@@ -4,8 +4,10 @@ Knows how an estimate is read; prices nothing itself.
 """
 
 from lava_port.energy import report as energy_report
-from lava_port.energy.estimate import CHARGED, EnergyReport, Estimate, ScopeEnergy
-from lava_port.energy.profiles import Constant, Profile
+from lava_port.energy import rows as energy_rows
+from lava_port.energy.comparison import Estimate
+from lava_port.energy.constants import SCOPES, Constant, Profile
+from lava_port.energy.results import EnergyReport, ScopeEnergy
 from neurallnet_jax.workflows import figures, page, wording
 from neurallnet_jax.workflows.page import Block, Card, Points, Section, Table
 
@@ -35,10 +37,13 @@ _SCOPES = {
 def card(report: EnergyReport) -> Card:
     """Return the key figure: the spread over profiles of the widest scope that is charged."""
     label = "Energy per image"
-    charged = [entry for entry in report.scopes if entry.spiking is not None]
+    charged = [entry for entry in report.scopes if entry.spiking is not None and entry.unit == "J"]
     if not charged:
         return Card(label, "cannot be priced", "no profile has a constant for what the network does")
-    widest = [entry for entry in charged if entry.scope == charged[-1].scope]
+    # The widest of the scopes that most sets of constants charge.
+    scopes = [entry.scope for entry in charged]
+    wanted = max(SCOPES, key=lambda scope: (scopes.count(scope), SCOPES.index(scope)))
+    widest = [entry for entry in charged if entry.scope == wanted]
     joules = [entry.spiking.mean for entry in widest if entry.spiking is not None]
     low, high = wording.si(min(joules), "J"), wording.si(max(joules), "J")
     detail = f"estimated, not measured; scope {widest[0].scope}, {len(joules)} sets of constants"
@@ -106,7 +111,7 @@ def _scope_table(report: EnergyReport) -> Table:
             entry.verdict or wording.NOTHING,
         )
         for entry in report.scopes
-        if entry.spiking is not None or entry.ann is not None
+        if entry.unit == "J" and (entry.spiking is not None or entry.ann is not None)
     )
     header = (
         "Profile",
@@ -146,7 +151,7 @@ def _missing_table(report: EnergyReport) -> Table:
 
 
 def _missing_value(what: str, entry: ScopeEnergy) -> str:
-    if entry.scope not in CHARGED:
+    if entry.spiking is None and entry.ann is None and not entry.left_out:
         return f"scope {entry.scope}"
     if what == "left_out":
         return f"{', '.join(entry.left_out)} of this network"
@@ -164,7 +169,7 @@ def _layer_table(report: EnergyReport) -> Table:
             wording.number(row.macs),
             wording.number(row.updates),
         )
-        for row in energy_report.layer_rows(report)
+        for row in energy_rows.layer_rows(report)
     )
     header = ("Neurons", "With", "Number", "Spikes", "Spikes at weights", "Multiply-accumulates", "Neuron updates")
     caption = f"What was counted, mean per image over {report.counts.images:,} images"

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from lava_port.energy.estimate import EnergyReport
+from lava_port.energy.results import EnergyReport
 from lava_port.trace import Mismatch
 from neurallnet_jax import spec
 from neurallnet_jax.metrics.intervals import Intervals

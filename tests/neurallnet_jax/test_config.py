@@ -20,11 +20,13 @@ def test_every_preset_is_a_network_that_survives_the_trip_through_json(name):
 
 @pytest.mark.parametrize("name", config.PRESETS)
 def test_every_preset_states_its_command(name):
-    assert re.search(r"Command: neurallnet \w+", inspect.getdoc(getattr(config, f"_{name}")) or "")
+    assert re.search(r"Command: neurallnet \w+", inspect.getdoc(getattr(config, f"_{name.replace('-', '_')}")) or "")
 
 
 def test_the_gates_of_every_preset_can_run_on_hardware():
     for preset in config.PRESETS.values():
+        if not preset.network.spiking:
+            continue
         delays = [layer.delay for layer in preset.network.layers if isinstance(layer, spec.SqueezeExcite)]
         assert all(spec.GATE_PATH_MESSAGES <= delay < preset.network.steps for delay in delays)
 
@@ -38,6 +40,12 @@ def test_settings_written_before_there_were_weight_bits_are_read():
     data = config.training_to_json(config.Training())
     del data["weight_bits"]
     assert config.training_from_json(data) == config.Training()
+
+
+def test_the_relu_preset_is_the_twin_of_the_reconstruction():
+    twin, network = config.preset("neurallnet-relu"), config.preset("neurallnet")
+    assert twin.network == spec.relu_twin(network.network)
+    assert twin.training == network.training
 
 
 def test_an_unknown_preset_is_refused_with_those_that_exist():

@@ -7,7 +7,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from lava_port.energy.activity import measure
 from lava_port.energy.chips import CHIPS, Chip, Figure
+from lava_port.energy.counts import Counts, Traffic, counts
+from lava_port.energy.mapping import place
 from lava_port.graph import (
     FixedConv,
     FixedDense,
@@ -229,3 +232,89 @@ def walk() -> Callable[[FixedGraph], dict[tuple[str, str], set[tuple[tuple[int, 
         return found
 
     return pairs
+
+
+TRAFFIC_NUMBERS = tuple(f"{kind}_{end}" for kind in ("weight", "sum", "state", "input") for end in ("worst", "best"))
+
+
+@pytest.fixture
+def hand_counts(hand_graph: FixedGraph, hand_trace: Trace) -> Counts:
+    """Counts of the hand graph, with the neurons that a current reached in each of 2 steps and 2 images.
+
+    lif_1: 5 of 8, lif_2: 1 of 3, read-out: 2 of 2.
+    """
+    counted = counts(hand_graph, measure(hand_graph, hand_trace))
+    active = {"lif_1": 5, "lif_2": 1, "readout": 2}
+    ann = dict.fromkeys(TRAFFIC_NUMBERS, 0)
+    nodes = tuple(
+        dataclasses.replace(
+            node,
+            active=np.full((2, 2), active.get(node.name, 0), np.int64),
+            ann=dataclasses.replace(node.ann, **ann),
+        )
+        for node in counted.nodes
+    )
+    return dataclasses.replace(counted, nodes=nodes)
+
+
+def hand_traffic(name: str) -> Traffic:
+    """Bits of two images: weights 640 for image 0 and none for image 1 at conv_2, else round numbers."""
+    weight = [640, 0] if name == "conv_2" else [0, 0]
+    total = [320, 0] if name == "conv_2" else [0, 0]
+    numbers = {
+        "weight_worst": weight,
+        "weight_best": [64, 64],
+        "sum_worst": total,
+        "sum_best": [32, 32],
+        "state_worst": [128, 128],
+        "state_best": [16, 16],
+        "input_worst": [8, 8],
+        "input_best": [4, 4],
+    }
+    return Traffic(**{key: np.array(one, np.int64) for key, one in numbers.items()})
+
+
+@pytest.fixture
+def moving_counts(hand_counts: Counts) -> Counts:
+    """The hand counts with memory traffic: weights in 8 KB, state in 32 KB, and an ANN of 100 bits of everything."""
+    ann = dict.fromkeys(TRAFFIC_NUMBERS, 100) | {"weight_bits": 8, "activation_bits": 8, "sum_bits": 32}
+    nodes = tuple(
+        dataclasses.replace(
+            node,
+            traffic=hand_traffic(node.name),
+            weight_bytes=8192,
+            state_bytes=8193,
+            ann=dataclasses.replace(node.ann, **(ann if node.name == "conv_2" else {})),
+        )
+        for node in hand_counts.nodes
+    )
+    return dataclasses.replace(hand_counts, nodes=nodes)
+
+
+@pytest.fixture
+def placed_counts(hand_counts: Counts, chain_graph: FixedGraph, make_chip: Callable[..., Chip]) -> Counts:
+    """The hand counts on two cores of the test chip: a spike of lif_1 goes to two cores over three hops, two of them
+    east-west, others to one core over none.
+
+    Core 0 holds 10 neurons, core 1 holds 3. Core 0 works off 4 events in every step, core 1 100 in the first.
+    """
+    placement = place(chain_graph, make_chip(), sharing="shared")
+    to = {"lif_1": (2, 3), "lif_2": (1, 0)}
+    nodes = tuple(
+        dataclasses.replace(
+            node,
+            messages=to.get(node.name, (0, 0))[0] * node.spikes,
+            hops=to.get(node.name, (0, 0))[1] * node.spikes,
+            hops_east_west=to.get(node.name, (0, 0))[1] // 3 * 2 * node.spikes,
+        )
+        for node in hand_counts.nodes
+    )
+    events = np.zeros((2, 5, 2), np.int64)
+    events[0], events[1, 0] = 4, 100
+    return dataclasses.replace(
+        hand_counts,
+        nodes=nodes,
+        placement=placement,
+        neurons_per_core=np.array([10, 3]),
+        events_per_core=events,
+    )

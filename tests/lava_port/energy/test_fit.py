@@ -71,3 +71,19 @@ def test_what_is_assumed_is_said(chain_graph, hand_graph, make_chip):
     ]
     gated = fit.fit(dataclasses.replace(hand_graph, nodes=tuple(gates)), CHIPS["loihi2"])
     assert any(line.startswith("squeeze: where every connection is stored") for line in fit.assumptions(gated))
+
+
+def test_the_first_chip_that_holds_the_network_is_taken_and_the_others_say_why_not(chain_graph):
+    placement, refused = fit.place_first(chain_graph, [CHIPS["loihi1"], CHIPS["loihi2"]])
+    assert placement is not None
+    assert placement.fits
+    assert placement.chip.name == "loihi2"
+    assert "it does not fit: layer 'conv_1': the analogue image" in refused["loihi1"]
+
+
+def test_a_chip_that_is_asked_for_holds_what_fits(chain_graph):
+    placement, refused = fit.place_first(chain_graph, [CHIPS["loihi1"]])
+    assert placement is not None
+    assert not placement.fits
+    assert [layer.name for layer in placement.layers] == ["lif_2"]
+    assert set(refused) == {"loihi1"}

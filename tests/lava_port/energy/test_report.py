@@ -1,4 +1,4 @@
-"""NeuroBench's keys worked out by hand; every null has its reason; rows add up to the whole."""
+"""Every null has its reason by its path; what a page needs stands in the JSON."""
 
 import dataclasses
 import json
@@ -7,15 +7,27 @@ import numpy as np
 import pytest
 
 from lava_port.energy.activity import measure
+from lava_port.energy.baselines import Twin
+from lava_port.energy.constants import SCOPES
 from lava_port.energy.counts import counts
-from lava_port.energy.estimate import EnergyReport, estimate
-from lava_port.energy.profiles import select
-from lava_port.energy.report import layer_rows, to_json
+from lava_port.energy.estimate import estimate
+from lava_port.energy.profiles import PROFILES, select
+from lava_port.energy.report import FORMAT_VERSION, to_json
+from lava_port.energy.results import EnergyReport
 
 
 @pytest.fixture
-def hand_report(hand_graph, hand_trace) -> EnergyReport:
-    return estimate(hand_graph, counts(hand_graph, measure(hand_graph, hand_trace)), select())
+def hand_report(hand_graph, hand_counts) -> EnergyReport:
+    return estimate(hand_graph, hand_counts, select(), labels=[0, 1])
+
+
+@pytest.fixture
+def full_report(hand_graph, placed_counts) -> EnergyReport:
+    """A report with a placement, labels of one class, and a twin."""
+    twin = Twin("twin", {"conv_2": np.array([12, 6]), "dense_1": np.array([3, 3])}, {"conv_2": 0.4, "dense_1": 0.5})
+    davies = dataclasses.replace(PROFILES["loihi1_davies2018"], chip="test")
+    chosen = [davies, *(profile for profile in PROFILES.values() if profile.name != davies.name)]
+    return estimate(hand_graph, placed_counts, chosen, labels=[1, 1], twin=twin)
 
 
 def nulls(data, path: str = "") -> list[str]:
@@ -33,81 +45,46 @@ def nulls(data, path: str = "") -> list[str]:
     return []
 
 
-def test_neurobench_keys_hold_the_figures_worked_out_by_hand(hand_report):
-    # Effective_MACs 50 + 2 (16 + 24); Effective_ACs (23 + 2 + 3 + 2) / 2; Dense 50 + 2 (16 + 24 + 24 + 6).
-    # 12 spikes among (8 + 3) neurons x 2 steps x 2 images; 2 zeros among 18 + 54 + 16 + 24 + 6 weights.
-    # Bytes: 36 + 108 of kernels, gates 96 and 152, neurons 16 and 24, dense 12, read-out 16.
-    data = to_json(hand_report, accuracy=0.75)
-    assert data["SynapticOperations"] == {"Effective_MACs": 130, "Effective_ACs": 15, "Dense": 190}
-    assert data["ActivationSparsity"] == pytest.approx(1 - 12 / 44)
-    assert data["ConnectionSparsity"] == round(2 / 118, 4)
-    assert data["Footprint"] == 460
-    assert data["ClassificationAccuracy"] == 0.75
-    assert data["MembraneUpdates"] is None
-
-
-def test_effective_macs_skip_zero_weights(hand_graph, hand_trace):
-    # The middle of one kernel of conv_1 meets the image at all four outputs: four of its 50 MACs fall away.
-    nodes = list(hand_graph.nodes)
-    weight = nodes[1].weight.copy()
-    weight[0, 0, 1, 1] = 0
-    nodes[1] = dataclasses.replace(nodes[1], weight=weight)
-    graph = dataclasses.replace(hand_graph, nodes=tuple(nodes))
-    report = estimate(graph, counts(graph, measure(graph, hand_trace)), select())
-    assert to_json(report, accuracy=None)["SynapticOperations"] == {
-        "Effective_MACs": 126,
-        "Effective_ACs": 15,
-        "Dense": 190,
-    }
-
-
-def test_membrane_updates_are_the_mean_per_image_where_potentials_were_recorded(hand_graph, hand_trace):
-    layers = tuple(
-        dataclasses.replace(layer, potential=np.zeros(layer.spikes.shape, np.int32)) for layer in hand_trace.layers
-    )
-    layers[0].potential[1, 0] = 3
-    trace = dataclasses.replace(hand_trace, layers=layers)
-    report = estimate(hand_graph, counts(hand_graph, measure(hand_graph, trace)), select())
-    assert to_json(report, accuracy=None)["MembraneUpdates"] == (19 + 11) / 2
-
-
-def test_the_json_is_plain_finite_data(hand_report):
-    data = to_json(hand_report, accuracy=None)
-    assert json.loads(json.dumps(data, allow_nan=False)) == data
+def test_the_json_is_plain_finite_data(hand_report, full_report):
+    for report in (hand_report, full_report):
+        data = to_json(report, accuracy=None)
+        assert json.loads(json.dumps(data, allow_nan=False)) == data
 
 
 @pytest.mark.parametrize("images", [1, 2])
-def test_every_null_has_a_reason(hand_graph, make_trace, images):
-    report = estimate(hand_graph, counts(hand_graph, measure(hand_graph, make_trace(hand_graph, images))), select())
-    data = to_json(report, accuracy=None)
-    reasons = data["x_energy"]["reasons"]
-    assert all(reasons.values())
-    missing = []
-    for path in nulls(data):
-        path = path.removeprefix("x_energy.").replace(".variants.", ".").replace(".scopes.", ".")
-        if ".nodes." in path:
-            path = path.split(".nodes.")[0] + ".left_out"
-        if path.endswith(".spiking.data"):
-            path = path.removesuffix(".spiking.data") + ".data"
-        if path.startswith("layers.") and path.endswith(".joules"):
-            row, cell = path.split(".")[1], int(path.split(".")[3])
-            (layer,) = (entry for entry in data["x_energy"]["layers"] if entry["name"] == row)
-            energy = layer["energy"][cell]
-            path = f"layers.{row}.{energy['profile']}.{energy['variant']}.{energy['scope']}.joules"
-        if path not in reasons:
-            missing.append(path)
-    assert not missing
+def test_every_null_has_a_reason_by_its_own_path(hand_graph, make_trace, full_report, images):
+    counted = counts(hand_graph, measure(hand_graph, make_trace(hand_graph, images)))
+    for report in (estimate(hand_graph, counted, select()), full_report):
+        data = to_json(report, accuracy=None)
+        found = {path.removeprefix("x_energy.") for path in nulls(data)}
+        assert found == set(data["x_energy"]["reasons"])
+        assert all(len(why) > 10 for why in data["x_energy"]["reasons"].values())
+
+
+def test_neurobenchs_keys_stand_at_top_level(hand_report):
+    data = to_json(hand_report, accuracy=0.75)
+    assert data["SynapticOperations"] == {"Effective_MACs": 130, "Effective_ACs": 15, "Dense": 190}
+    assert data["ClassificationAccuracy"] == 0.75
+    assert data["MembraneUpdates"] is None
+    assert "potentials=True" in data["x_energy"]["reasons"]["MembraneUpdates"]
+    assert data["x_energy"]["format_version"] == FORMAT_VERSION
 
 
 def test_each_constant_comes_with_its_source(hand_report):
     profiles = to_json(hand_report, accuracy=None)["x_energy"]["profiles"]
-    assert set(profiles) == {"horowitz45", "loihi1_davies2018"}
-    for profile in profiles.values():
+    assert set(profiles) == set(PROFILES)
+    fields = {"value", "unit", "low", "high", "source", "basis", "node", "scope"}
+    for name, profile in profiles.items():
+        shown = [constant for variant in profile["variants"].values() for constant in variant["constants"].values()]
+        shown += [memory["energy"] for memory in profile["memories"]]
+        shown += [*profile["times"].values(), *profile["reference"].values()]
+        shown += [profile["static"]] if "static" in profile else []
+        assert all(set(constant) == fields for constant in shown)
+        assert len(shown) == len(PROFILES[name].constants())
         for variant in profile["variants"].values():
-            assert set(variant["scopes"]) == {"compute", "neuron", "memory", "network", "static"}
-            for constant in variant["constants"].values():
-                assert {"value", "unit", "low", "high", "source", "basis", "node", "scope"} == set(constant)
-    assert profiles["horowitz45"]["reference"]["dram_64bit"]["high"] == 2600
+            assert tuple(variant["scopes"]) == SCOPES
+    assert profiles["horowitz45_memory"]["memories"][-1]["energy"]["high"] == 2600
+    assert profiles["intel_proxy"]["variants"]["native"]["unit"] == "1"
 
 
 def test_counts_per_node_and_in_total_are_means_per_image(hand_report):
@@ -123,39 +100,55 @@ def test_counts_per_node_and_in_total_are_means_per_image(hand_report):
     assert section["total"]["idle_updates"] == 39
 
 
-def test_rows_stand_for_neurons_with_the_weights_and_gates_before_them(hand_report):
-    rows = layer_rows(hand_report)
-    assert [row.nodes for row in rows] == [
-        ("conv_1", "hold_1", "gate_1", "lif_1"),
-        ("conv_2", "gate_2", "lif_2"),
-        ("dense_1", "readout"),
+def test_a_number_without_a_unit_is_no_number_of_joules(hand_report):
+    rows = to_json(hand_report, accuracy=None)["x_energy"]["layers"]
+    cells = [cell for row in rows for cell in row["energy"]]
+    assert {cell["unit"] for cell in cells} == {"J", "1"}
+    assert all(("joules" in cell) == (cell["unit"] == "J") for cell in cells)
+    assert all(cell["joules"] == cell["energy"] for cell in cells if cell["unit"] == "J")
+
+
+def test_energies_per_class_are_those_of_its_images(hand_report):
+    scope = to_json(hand_report, accuracy=None)["x_energy"]["profiles"]["horowitz45"]["variants"]["f32"]["scopes"][
+        "compute"
     ]
-    assert [row.neurons for row in rows] == [8, 3, 2]
-    assert [row.spikes for row in rows] == [4.5, 1.5, None]
-    assert [row.rate for row in rows] == [4.5 / 16, 1.5 / 6, None]
-    assert [row.synops for row in rows] == [0, 13.5, 3]
-    assert [row.macs for row in rows] == [50 + 32, 48, 0]
-    assert [row.updates for row in rows] == [40, 15, 10]
+    assert scope["per_image"] == pytest.approx([719.9e-12, 693.8e-12])
+    assert scope["by_class"]["a"]["n"] == 1
+    assert scope["by_class"]["a"]["mean"] == pytest.approx(719.9e-12)
+    assert scope["by_class"]["b"]["quartiles"] == pytest.approx([693.8e-12] * 5)
 
 
-def test_the_energies_of_the_rows_add_up_to_the_network(hand_report):
-    rows = layer_rows(hand_report)
-    for scope in hand_report.scopes:
-        if scope.spiking is None:
-            continue
-        key = (scope.profile, scope.variant, scope.scope)
-        parts = [
-            energy for row in rows for energy in row.energy if (energy.profile, energy.variant, energy.scope) == key
-        ]
-        assert len(parts) == len(rows)
-        assert sum(part.joules or 0 for part in parts) == pytest.approx(scope.spiking.mean)
-        assert tuple(name for part in parts for name in part.left_out) == scope.left_out
+def test_a_class_without_images_has_no_energy(full_report):
+    data = to_json(full_report, accuracy=None)["x_energy"]
+    found = data["profiles"]["horowitz45"]["variants"]["f32"]["scopes"]["compute"]["by_class"]
+    assert found["a"] is None
+    assert found["b"]["n"] == 2
+    why = data["reasons"]["profiles.horowitz45.variants.f32.scopes.compute.by_class.a"]
+    assert why == "none of the images is of this class"
 
 
-def test_a_row_that_cannot_be_priced_at_all_is_null(hand_report):
-    first = layer_rows(hand_report)[0]
-    (compute,) = (
-        energy for energy in first.energy if (energy.profile, energy.scope) == ("loihi1_davies2018", "compute")
-    )
-    assert compute.joules is None
-    assert compute.left_out == ("conv_1", "gate_1")
+def test_a_page_finds_curve_raster_cores_latency_and_twin(full_report):
+    data = to_json(full_report, accuracy=None)["x_energy"]
+    assert data["twin"]["nonzero"] == {"conv_2": 0.4, "dense_1": 0.5}
+    assert data["placement"]["chip"] == "test"
+    assert data["placement"]["per_core"]["neurons"] == [10, 3]
+    # Core 0 works off 4 events in each of 5 steps, core 1 100 in one.
+    assert data["placement"]["per_core"]["events"] == [20, 100]
+    assert data["placement"]["per_core"]["busiest_step"] == [4, 100]
+    assert {"compartments", "memory"} <= set(data["placement"]["layers"][0]["usage"])
+    latency = data["profiles"]["loihi1_davies2018"]["latency"]
+    assert latency["per_image"]["low"] == pytest.approx(1127e-9)
+    assert len(latency["per_step"]["high"]) == 5
+    assert data["layers"][0]["spikes_per_step"] == [4, 0.5]
+    baselines = data["profiles"]["horowitz45"]["variants"]["f32"]["scopes"]["compute"]["baselines"]
+    assert set(baselines) == {"dense_f32", "relu_sparse_f32"}
+    assert len(baselines["dense_f32"]["break_even"]["curve"]) == 21
+    assert data["operating"]["spikes_per_neuron"] == pytest.approx(6 / 11)
+    assert {one["low"] for one in data["published_break_evens"]} == {1.72, 0.15, 0.064, 0.057}
+    assert data["spread"]["compute"]["entries"] >= 2
+
+
+def test_notes_say_that_it_is_an_estimate_and_what_it_leaves_out(hand_report):
+    notes = to_json(hand_report, accuracy=None)["x_energy"]["notes"]
+    assert any("nothing was measured" in note for note in notes)
+    assert any(note.startswith("Left out") for note in notes)

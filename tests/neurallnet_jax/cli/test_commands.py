@@ -26,6 +26,7 @@ from safetensors.numpy import save_file
 
 from lava_port import emulator
 from lava_port import port as ports
+from lava_port.energy import profile_file, profiles
 from lava_port.graph import FixedLif
 from neurallnet_jax import checkpoint
 from neurallnet_jax.cli import main as cli
@@ -724,6 +725,78 @@ def test_energy_keeps_the_keys_of_neurobench(neurallnet: Callable[..., Answer], 
     assert answer.json["n"] == 3
     simulated = neurallnet("simulate", port, "--data", smears, "--limit", 3).json
     assert answer.json["ClassificationAccuracy"] == pytest.approx(simulated["accuracy"])
+
+
+def test_energy_shows_every_scope_of_every_profile(neurallnet: Callable[..., Answer], smears: Path, port: Path) -> None:
+    answer = neurallnet("energy", port, "--data", smears, "--limit", 3)
+    assert answer.code == 0
+    ours = answer.json["x_energy"]
+    assert set(ours["profiles"]) == set(profiles.PROFILES)
+    # A trained network gates its currents, which only Loihi 2 can do; the first chip that holds it is taken.
+    assert ours["placement"]["chip"] == "loihi2"
+    reason = ours["reasons"]["profiles.loihi1_davies2018.variants.native.scopes.network.spiking"]
+    assert "it does not fit" in reason
+    assert "--chip loihi1" in reason
+    memory = ours["profiles"]["horowitz45_memory"]["variants"]["int8_worst"]["scopes"]["memory"]
+    assert memory["spiking"]["mean"] > 0
+    assert memory["verdict"] in ("better", "worse", "undecided")
+    assert sum(one["n"] for one in memory["by_class"].values() if one) == 3
+    for words in ("+ static", "dense ANN int3", "break-even", "ResNet50", "truenorth_merolla2014", "3 images"):
+        assert words in answer.out
+
+
+def test_energy_of_the_part_that_fits_a_chip(neurallnet: Callable[..., Answer], smears: Path, port: Path) -> None:
+    answer = neurallnet(
+        "energy", port, "--data", smears, "--limit", 3, "--chip", "loihi1", "--profile", "loihi1_davies2018"
+    )
+    ours = answer.json["x_energy"]
+    assert ours["placement"]["chip"] == "loihi1"
+    scopes = ours["profiles"]["loihi1_davies2018"]["variants"]["native"]["scopes"]
+    means = [scopes[scope]["spiking"]["mean"] for scope in ("compute", "neuron", "memory", "network", "static")]
+    assert means == sorted(means)
+    assert means[-1] > means[-2] > means[0] > 0
+    assert {"conv_1", "dense_1"} <= set(scopes["static"]["left_out"])
+    assert "latency per image, loihi1_davies2018" in answer.out
+
+
+def test_energy_against_a_trained_relu_twin(
+    neurallnet: Callable[..., Answer], smears: Path, trained: Path, port: Path, tmp_path: Path
+) -> None:
+    twin = tmp_path / "twin"
+    assert neurallnet("train", "--data", smears, "--out", twin, "--model", "neurallnet-relu", *TRAINING, 1).code == 0
+    words = ("energy", port, "--data", smears, "--limit", 3, "--profile", "horowitz45")
+    answer = neurallnet(*words, "--ann", twin)
+    assert answer.code == 0
+    ours = answer.json["x_energy"]
+    assert ours["twin"]["source"] == str(twin)
+    assert all(0 < share < 1 for share in ours["twin"]["nonzero"].values())
+    found = ours["profiles"]["horowitz45"]["variants"]["f32"]["scopes"]["compute"]["baselines"]
+    assert found["relu_sparse_f32"]["energy"]["mean"] < found["dense_f32"]["energy"]["mean"]
+    assert "ReLU-sparse f32" in answer.out
+    without = neurallnet(*words)
+    assert without.json["x_energy"]["twin"] is None
+    assert "--ann RUN" in without.json["x_energy"]["reasons"]["twin"]
+    refused(neurallnet(*words, "--ann", trained), "is a spiking network, no ReLU twin", "--preset neurallnet-relu")
+    refused(neurallnet(*words, "--ann", tmp_path / "none"), "none")
+
+
+def test_energy_under_a_profile_of_ones_own(
+    neurallnet: Callable[..., Answer], smears: Path, port: Path, tmp_path: Path
+) -> None:
+    mine = tmp_path / "mine.yaml"
+    text = profile_file.dump(dataclasses.replace(profiles.PROFILES["horowitz45"], name="mine"))
+    mine.write_text(text, encoding="utf-8")
+    words = ("energy", port, "--data", smears, "--limit", 2, "--profile")
+    answer = neurallnet(*words, mine, "--profile", "horowitz45")
+    assert answer.code == 0
+    found = answer.json["x_energy"]["profiles"]
+    assert list(found) == ["mine", "horowitz45"]
+    assert found["mine"]["variants"] == found["horowitz45"]["variants"]
+    mine.write_text(text.replace("unit: pJ", "unit: calorie", 1), encoding="utf-8")
+    refused(neurallnet(*words, mine), "mine.yaml:", "found 'calorie'; expected one of pJ")
+    refused(neurallnet(*words, tmp_path / "none.yaml"), "none.yaml: cannot be read")
+    refused(neurallnet(*words, "free"), "no energy profile 'free'", "FILE.yaml")
+    refused(neurallnet(*words, "gpu", "--profile", "gpu"), "two energy profiles are called 'gpu'")
 
 
 # --- inspect, doctor ----------------------------------------------------------------------------------------------------

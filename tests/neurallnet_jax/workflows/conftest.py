@@ -7,7 +7,7 @@ import pytest
 
 from lava_port import graph, lower, passes, quantise, reference, trace
 from lava_port.energy import activity, counts, estimate, profiles
-from lava_port.energy.estimate import EnergyReport
+from lava_port.energy.results import EnergyReport
 from lava_port.quantise import LayerRounding
 from neurallnet_jax import spec
 from neurallnet_jax.images import synthetic
@@ -54,7 +54,7 @@ def run(ported: tuple[graph.FixedGraph, object], images: tuple[np.ndarray, np.nd
 @pytest.fixture(scope="session")
 def energy(ported: tuple[graph.FixedGraph, object], run: trace.Trace) -> EnergyReport:
     counted = counts.counts(ported[0], activity.measure(ported[0], run))
-    return estimate.estimate(ported[0], counted, profiles.select())
+    return estimate.estimate(ported[0], counted, profiles.select(["horowitz45", "loihi1_davies2018"]))
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from lava_port.energy.estimate import EnergyReport
+from lava_port.energy.results import EnergyReport
 from lava_port.graph import Window
 from lava_port.trace import LayerTrace, Trace
 from neurallnet_jax.training.loop import EpochRecord
