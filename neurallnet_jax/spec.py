@@ -446,7 +446,10 @@ def network_from_json(data: Mapping[str, Any]) -> Network:
             raise ValueError(f"layer {index}: unknown type {kind!r}; known are {', '.join(known)}")
         layers.append(_from_fields(known[kind], entry, f"layer {index} ({kind})"))
     network = _from_fields(Network, {**data, "layers": layers}, "network")
-    validate(network)
+    try:
+        validate(network)
+    except TypeError as error:
+        raise ValueError(f"network: a field is of another type than its layer takes ({error})") from None
     return network
 
 
