@@ -164,12 +164,13 @@ def weighted_sums(spikes: np.ndarray, tables: Sequence[np.ndarray]) -> list[np.n
     """
     steps, images = spikes.shape[:2]
     flat = spikes.astype(bool, copy=False).reshape(steps * images, -1)
-    by_neuron = [table.ravel() for table in tables]
+    # A table that is the same everywhere needs no look at which neurons spiked.
+    by_neuron = [table.flat[0] if table.min() == table.max() else table.ravel() for table in tables]
     sums = np.empty((len(tables), len(flat)), np.int64)
     for row, fired in enumerate(flat):
         neurons = np.flatnonzero(fired)
         for index, table in enumerate(by_neuron):
-            sums[index, row] = table[neurons].sum(dtype=np.int64)
+            sums[index, row] = table[neurons].sum() if table.ndim else table * len(neurons)
     return list(sums.reshape(len(tables), steps, images))
 
 
