@@ -121,18 +121,24 @@ def _core_table(sources: Sources) -> Table:
     return Table(caption, ("Layer", "Cores", *names), "ll" + "r" * len(limits), tuple(rows))
 
 
-def _latencies(sources: Sources) -> Table:
+def _latencies(sources: Sources) -> Block:
+    """Return the bracket of every profile that has the times, with the reason of those that could not use them."""
+    report = sources.report
+    timed = [profile.name for profile in report.profiles if profile.times]
     rows = []
-    for name, (found, why) in sources.report.latencies.items():
+    for name in timed:
+        found, why = report.latencies[name]
         if found is None:
             rows.append((name, Jump(wording.NOTHING, sources.reason(why)), wording.NOTHING, wording.NOTHING))
             continue
         low, high = (float(end.mean()) for end in found.per_image)
         link = Jump(wording.si(low, "s", 2), sources.constant(name, "times.synop"))
         rows.append((name, link, wording.si(high, "s", 2), f"{found.slowest}"))
+    if not rows:
+        return Absent("Time per image", "none of the profiles gives the time of an operation")
     caption = (
-        "Time per image, within a bracket: phases of neurons and synapses overlap fully, or follow each other. The way "
-        "through the mesh is left out"
+        "Time per image, within a bracket: phases of neurons and synapses overlap fully, or follow each other; the way "
+        "through the mesh is left out. Profiles that give no times are not listed"
     )
     return Table(caption, ("Profile", "At least", "At most", "Slowest core"), "lrrr", tuple(rows))
 
@@ -178,7 +184,7 @@ def _histogram(sources: Sources, entry: ScopeEnergy) -> Block:
         figures_energy.class_histogram(report, entry, theme=figures.DARK),
         alt=f"Histograms of the energy per image, {name}, scope {scope}, a row per class. {told or 'No labels'}.",
         caption=f"Images by their energy: {name}, scope {scope}"
-        + (f", without {', '.join(entry.left_out)}" if entry.left_out else ""),
+        + (f", without {', '.join(entry.left_out)}." if entry.left_out else "."),
         sources=(Jump(name, sources.product(entry.profile, entry.variant)),),
     )
 

@@ -66,19 +66,18 @@ def write(report: EnergyReport, path: Path, *, command: str, accuracy: float | N
 def _cards(report: EnergyReport) -> tuple[Card, ...]:
     """Return the verdict of every scope that has one, and the spread of energies."""
     found = list(energy_sections.compared(report))
-    cards = []
+    cards, silent = [], []
     for scope in SCOPES:
         answers = [one.verdict for entry, one in found if entry.scope == scope]
         if not answers:
-            cards.append(Card(SCOPE_NAMES[scope], wording.NOTHING, "no comparison; the reasons stand below"))
+            silent.append(SCOPE_NAMES[scope])
             continue
         counts = ", ".join(
             f"{answer} in {answers.count(answer)}" for answer in energy_sections.SIGNS if answer in answers
         )
-        same = len(set(answers)) == 1
-        value = f"{answers[0]}" if same else "it depends"
-        good = {"better": True, "worse": False}.get(value)
-        cards.append(
-            Card(SCOPE_NAMES[scope], value, f"than the ANN of the same topology: {counts} of {len(answers)}", good)
-        )
+        value = f"{answers[0]}" if len(set(answers)) == 1 else "it depends"
+        detail = f"than the ANN of the same topology: {counts} of {len(answers)}"
+        cards.append(Card(f"Scope {SCOPE_NAMES[scope]}", value, detail, {"better": True, "worse": False}.get(value)))
+    if silent:
+        cards.append(Card(f"Scope {', '.join(silent)}", "no comparison", "a table below says why"))
     return (*cards, report_energy.card(report))

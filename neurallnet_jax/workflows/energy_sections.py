@@ -7,6 +7,7 @@ Knows how an estimate is read; prices nothing itself, and puts no page together.
 import dataclasses
 from collections.abc import Iterator, Sequence
 
+from lava_port.energy.comparison import Ratio
 from lava_port.energy.constants import SCOPES
 from lava_port.energy.profiles import PUBLISHED_BREAK_EVENS
 from lava_port.energy.results import Baseline, EnergyReport, ScopeEnergy
@@ -23,7 +24,10 @@ __all__ = [
     "verdicts",
 ]
 
-SIGNS = {"better": "✓ better", "worse": "✗ worse", "undecided": "? undecided"}
+SIGNS = {
+    answer: f"{sign}{wording.NO_BREAK}{answer}"
+    for answer, sign in (("better", "✓"), ("worse", "✗"), ("undecided", "?"))
+}
 _WORDS = {"better": "takes less", "worse": "takes more", "undecided": "cannot be told apart"}
 
 
@@ -83,9 +87,12 @@ def baseline_name(one: Baseline) -> str:
 def _sentence(one: Baseline) -> str:
     if one.ratio is None or one.verdict is None:
         return wording.NOTHING
-    low, high = wording.rounded(one.ratio.low), wording.rounded(one.ratio.high)
-    span = f"{low} times" if low == high else f"{low} to {high} times"
-    return f"{_WORDS[one.verdict]}: {span} the energy of the ANN"
+    return f"{_WORDS[one.verdict]}: {_span(one.ratio)} times the energy of the ANN"
+
+
+def _span(ratio: Ratio) -> str:
+    low, high = wording.rounded(ratio.low), wording.rounded(ratio.high)
+    return low if low == high else f"{low} to {high}"
 
 
 def _in_short(report: EnergyReport) -> str:
@@ -114,12 +121,14 @@ def _networks(sources: Sources) -> list[Block]:
     for entry in report.scopes:
         for one in entry.networks:
             if entry.unit == "J" and one.ratio is not None and one.verdict is not None:
-                ratio = f"{wording.rounded(one.ratio.low)} to {wording.rounded(one.ratio.high)}"
+                ratio = _span(one.ratio)
                 energy = energy_sources.energy_text(one.energy, entry.unit)
                 link = Jump(energy, sources.constant(entry.profile, f"{entry.variant}.mac"))
                 name = title(entry.profile, entry.variant)
                 key = (one.figures.name, entry.scope, energy, ratio)
-                rows.setdefault(key, (one.figures.name, SCOPE_NAMES[entry.scope], name, link, ratio, one.verdict))
+                rows.setdefault(
+                    key, (one.figures.name, SCOPE_NAMES[entry.scope], name, link, ratio, SIGNS[one.verdict])
+                )
     if not rows:
         return []
     caption = (
@@ -179,7 +188,7 @@ def _answer(sources: Sources, entry: ScopeEnergy, one: Baseline | None) -> Cell:
         why = (one.reasons if one else entry.reasons).get("ratio", "")
         return Jump(wording.NOTHING, sources.reason(why)) if why else wording.NOTHING
     sign = SIGNS[one.verdict][0]
-    return f"{sign} {wording.rounded(one.ratio.low)} to {wording.rounded(one.ratio.high)}"
+    return f"{sign} {_span(one.ratio)}"
 
 
 def _baseline(entry: ScopeEnergy, kind: str, arithmetic: str) -> Baseline | None:
@@ -280,11 +289,10 @@ def _curve_picture(sources: Sources, panels: Sequence[figures_energy.Curves]) ->
             "from all constants at their low ends to all at their high ends. Profiles with equal curves share a panel."
         ),
         sources=tuple(
-            Jump(
-                title(panel.entry.profile, panel.entry.variant),
-                sources.product(panel.entry.profile, panel.entry.variant),
+            dict.fromkeys(
+                Jump(title(one.profile, one.variant), sources.product(one.profile, one.variant))
+                for one in (panel.entry for panel in panels)
             )
-            for panel in panels
         ),
     )
 

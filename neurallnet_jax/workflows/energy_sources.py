@@ -210,9 +210,13 @@ def _constant_text(constant: Constant) -> str:
 
 
 def _readable(place: str) -> str:
-    """Return a dotted path in words, without what a reader knows from the reason."""
-    parts = [part for part in place.split(".") if part not in ("profiles", "variants", "scopes", "native")]
-    return " ".join(part.replace("_", " ") for part in parts)
+    """Return a dotted path in words: profile, arithmetic and scope, or the part of the result and what it is of."""
+    parts = place.split(".")
+    if parts[0] == "profiles" and "scopes" in parts:
+        scope = parts[parts.index("scopes") + 1]
+        return f"{title(parts[1], parts[parts.index('variants') + 1])}, {scope}"
+    known = [part for part in parts if part not in ("profiles", "layers") and not part.isdecimal()]
+    return ", ".join(part.replace("_", " ") for part in known[:2]) or place
 
 
 def _slug(text: str) -> str:

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.colors import LinearSegmentedColormap, to_rgba
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, PercentFormatter
@@ -35,8 +35,9 @@ __all__ = [
 ]
 
 _LONGEST = 24
-Dash: TypeAlias = str | tuple[float, tuple[float, ...]]
-_DASHES: tuple[Dash, ...] = ("-", (0, (5, 1.5)), (0, (1, 1.2)), (0, (5, 1, 1, 1)), (0, (3, 3)), (0, (8, 2)))
+Dash: TypeAlias = tuple[float, tuple[float, ...]]
+"""A pattern of dashes as matplotlib takes it: where it starts, and lengths on and off, none for a solid line."""
+_DASHES: tuple[Dash, ...] = ((0, ()), (0, (5, 1.5)), (0, (1, 1.2)), (0, (5, 1, 1, 1)), (0, (3, 3)), (0, (8, 2)))
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,7 @@ def spikes_per_step(report: EnergyReport, *, theme: Theme = LIGHT) -> bytes:
         for row, column in np.ndindex(*shares.shape):
             share = shares[row, column]
             idle = bool(np.isnan(share))
-            colour = theme.muted if idle else readable_on(shades(share / largest))
+            colour = theme.muted if idle else readable_on(to_rgba(shades(float(share / largest))))
             text = "·" if idle else _compact(float(spikes[row, column]))
             axis.text(column, row, text, ha="center", va="center", fontsize=SMALL, color=colour)
         axis.set_yticks(range(len(nodes)), [wording.shorten(node.name, _LONGEST) for node in nodes])
@@ -254,8 +255,10 @@ def _ratio_panel(axis: Axes, panel: Curves, report: EnergyReport, dashes: Mappin
     for one, even in panel.lines:
         rates = [point.rate for point in even.curve]
         axis.plot(rates, [point.value for point in even.curve], color=theme.first, linestyle=dashes[_line_name(one)])
-        ends = [sorted((point.low, point.high)) for point in even.curve]
-        axis.fill_between(rates, *zip(*ends, strict=True), color=theme.first, alpha=0.13, linewidth=0)
+        low, high = (np.array([getattr(point, end) for point in even.curve]) for end in ("low", "high"))
+        axis.fill_between(
+            rates, np.minimum(low, high), np.maximum(low, high), color=theme.first, alpha=0.13, linewidth=0
+        )
         axis.plot(report.operating.rate, _at_operating(even), marker="o", markersize=5, color=theme.ink, zorder=4)
         if even.at is not None:
             axis.plot(even.at.rate, 1, marker="D", markersize=5.5, color=theme.second, zorder=5)
@@ -265,7 +268,8 @@ def _ratio_panel(axis: Axes, panel: Curves, report: EnergyReport, dashes: Mappin
         *(high for _, _, high in published_rates(report)),
     )
     axis.set_xlim(0, min(1.0, right))
-    axis.set_ylim(bottom=0)
+    # Room above the lines for the letters.
+    axis.set_ylim(0, 1.28 * max(1.0, *(max(point.low, point.high) for _, even in panel.lines for point in even.curve)))
     axis.grid(axis="y")
     _mark_published(axis, report, theme)
     first, *others = panel.titles
