@@ -29,6 +29,8 @@ SIGNS = {
     for answer, sign in (("better", "✓"), ("worse", "✗"), ("undecided", "?"))
 }
 _WORDS = {"better": "takes less", "worse": "takes more", "undecided": "cannot be told apart"}
+_PANELS = 4
+"""Panels of bars in one picture."""
 
 
 # --- Verdicts
@@ -196,28 +198,36 @@ def _baseline(entry: ScopeEnergy, kind: str, arithmetic: str) -> Baseline | None
 
 
 def _bars(sources: Sources) -> tuple[Block, ...]:
+    """Return bars by layer and scope, in pictures that fit a printed page."""
     report = _worth_bars(sources.report)
-    charged = [entry for entry in report.scopes if entry.spiking is not None]
-    if not charged:
+    names = list(dict.fromkeys((entry.profile, entry.variant) for entry in report.scopes))
+    if not names:
         return (Absent("Bars by layer", "no profile prices the network in joules"),)
+    groups = [names[start : start + _PANELS] for start in range(0, len(names), _PANELS)]
+    return tuple(_bars_of(sources, report, group, first=place == 0) for place, group in enumerate(groups))
+
+
+def _bars_of(sources: Sources, report: EnergyReport, names: Sequence[tuple[str, str]], *, first: bool) -> Block:
+    part = dataclasses.replace(
+        report, scopes=tuple(entry for entry in report.scopes if (entry.profile, entry.variant) in names)
+    )
     told = "; ".join(
         f"{title(entry.profile, entry.variant)}, {SCOPE_NAMES[entry.scope]}: "
         f"{energy_sources.energy_text(entry.spiking, entry.unit)}{' in part' if entry.left_out else ''}"
-        for entry in charged
+        for entry in part.scopes
+        if entry.spiking is not None
     )
-    names = dict.fromkeys((entry.profile, entry.variant) for entry in charged)
-    return (
-        page.picture(
-            figures.energy_bars(report),
-            figures.energy_bars(report, theme=figures.DARK),
-            alt=f"Stacked bars of the energy per image by layer, a bar per scope and a panel per profile. {told}.",
-            caption=(
-                "Energy per image by layer; layers in order from left to right, a layer with the weights and the gate "
-                "before it. Panels have scales of their own: compare lengths within a panel, numbers between panels. "
-                "An asterisk marks a sum that leaves parts out. Static power belongs to no layer and is not drawn."
-            ),
-            sources=tuple(Jump(title(*name), sources.product(*name)) for name in names),
-        ),
+    explained = (
+        "Energy per image by layer; layers in order from left to right, a layer with the weights and the gate before it. "
+        "Panels have scales of their own: compare lengths within a panel, numbers between panels. An asterisk marks a sum "
+        "that leaves parts out. Static power belongs to no layer and is not drawn."
+    )
+    return page.picture(
+        figures.energy_bars(part),
+        figures.energy_bars(part, theme=figures.DARK),
+        alt=f"Stacked bars of the energy per image by layer, a bar per scope and a panel per profile. {told}.",
+        caption=explained if first else "Energy per image by layer, further profiles.",
+        sources=tuple(Jump(title(*name), sources.product(*name)) for name in names),
     )
 
 
