@@ -26,28 +26,36 @@ _WIDTH = 120
 
 def show_short(found: EnergyReport) -> None:
     """Print one row per profile and arithmetic with a mark per verdict, and how busy the network was."""
+    told = [one for entry in found.scopes for one in entry.baselines if one.verdict]
+    against = list(
+        dict.fromkeys(_against(one) for one in sorted(told, key=lambda one: (one.kind, one.arithmetic.low_bit)))
+    )
     rows = []
     for profile in found.profiles:
         for name in profile.variants:
             entries = [found.entry(profile.name, name, scope) for scope in SCOPES]
-            rows.append([_title(entries[0]), *map(_short, entries)])
+            rows.append([_title(entries[0]), *(_short(entry, against) for entry in entries)])
     parts = sorted({name for one in found.scopes if one.spiking for name in one.left_out})
-    against = dict.fromkeys(_against(one) for entry in found.scopes for one in entry.baselines if one.verdict)
     notes = ["every scope includes those to its left"]
     if against:
-        notes.append(f"one mark per ANN: ✓ the network takes less, ✗ more, ? undecided; ANNs: {', '.join(against)}")
+        notes.append(
+            f"one mark per ANN: ✓ the network takes less, ✗ more, ? undecided, · no such ANN; ANNs: {', '.join(against)}"
+        )
     notes += ["- not charged: --full says why"]
-    notes += [f"* without {', '.join(parts)}, which the profile cannot price"] if parts else []
+    notes += (
+        [f"* without some of {', '.join(parts)}: the profile cannot price them, or the host runs them"] if parts else []
+    )
     show_table("energy per image", ["profile", *_HEADERS], rows, caption="; ".join(notes), width=_WIDTH)
     now = found.operating
     words = f"{rounded(now.rate)} times per neuron and step, {rounded(now.spikes_per_neuron)} per neuron and image"
     console().print(f"the network spikes {words}; --full compares with break-evens")
 
 
-def _short(entry: ScopeEnergy) -> str:
+def _short(entry: ScopeEnergy, against: Sequence[str]) -> str:
     if entry.spiking is None:
         return f"ANN {_energy(entry.ann, entry.unit)}" if entry.ann else _NOTHING
-    marks = "".join(_MARKS[one.verdict] for one in entry.baselines if one.verdict)
+    verdicts = {_against(one): _MARKS[one.verdict] for one in entry.baselines if one.verdict}
+    marks = "".join(verdicts.get(name, "·") for name in against) if verdicts else ""
     return " ".join(filter(None, (_energy(entry.spiking, entry.unit) + ("*" if entry.left_out else ""), marks)))
 
 

@@ -220,7 +220,7 @@ def _bars_of(sources: Sources, report: EnergyReport, names: Sequence[tuple[str, 
     explained = (
         "Energy per image by layer; layers in order from left to right, a layer with the weights and the gate before it. "
         "Panels have scales of their own: compare lengths within a panel, numbers between panels. An asterisk marks a sum "
-        "that leaves parts out. Static power belongs to no layer and is not drawn."
+        "that leaves parts out. Static power belongs to no layer and is hatched."
     )
     return page.picture(
         figures.energy_bars(part),

@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib
 import matplotlib.style
@@ -250,7 +251,9 @@ def energy_bars(report: EnergyReport, *, theme: Theme = LIGHT) -> bytes:
             headed(axis, f"{wording.shorten(panel[0], 40)}, {wording.shorten(panel[1], 20)}", theme)
         handles = [Patch(color=colour, label=wording.shorten(name, _LONGEST_NAME)) for name, colour in colours.items()]
         dense = Line2D([], [], marker="D", linestyle="", color=theme.second, label="dense ANN, one pass")
-        figure.legend(handles=[*handles, dense], loc="outside upper left", ncols=7)
+        static = [Patch(label="static power", **_static_style(theme))] if any(e.shared for e in charged) else []
+        shown = [*handles, *static, dense]
+        figure.legend(handles=shown, loc="outside upper left", ncols=7 if len(shown) <= 7 else 4)
         return to_svg(figure)
 
 
@@ -298,6 +301,8 @@ def _stacks(
             # An edge in the colour of the ground keeps neighbours apart in grey.
             axis.barh(place, width, left=left, height=0.62, color=colours[row.name], edgecolor=theme.scale[0])
             left += width
+        if entry.shared:
+            axis.barh(place, entry.shared / factor, left=left, height=0.62, **_static_style(theme))
         if entry.ann:
             axis.plot(
                 entry.ann.mean / factor,
@@ -314,6 +319,11 @@ def _stacks(
     axis.set_xlabel(f"{prefix}J per image", loc="right")
     axis.grid(axis="x")
     axis.tick_params(axis="y", length=0)
+
+
+def _static_style(theme: Theme) -> dict[str, Any]:
+    """Return how energy is drawn that belongs to no layer."""
+    return {"facecolor": theme.scale[0], "edgecolor": theme.muted, "hatch": "////", "linewidth": 0.6}
 
 
 def _joules(row: energy_rows.LayerRow, entry: ScopeEnergy) -> float:

@@ -35,6 +35,7 @@ from neurallnet_jax.training import run as runs
 from neurallnet_jax.workflows import convert
 
 COUNT = 12
+MARKS = {"better": "✓", "worse": "✗", "undecided": "?"}
 TRAINING = ("--preset", "tiny", "--image-size", "32", "--split", "random", "--epochs")
 
 
@@ -575,7 +576,8 @@ def test_energy_prints_a_short_table_and_ends_with_what_it_leaves_out(
         value, unit, mark = cell.split()
         mean = found[scope]["spiking"]["mean"]
         assert float(value) * {"nJ": 1e-9, "µJ": 1e-6}[unit] == pytest.approx(mean, rel=0.05)
-        assert mark == {"better": "✓", "worse": "✗", "undecided": "?"}[found[scope]["verdict"]]
+        # No ANN of 3-bit activations in f32.
+        assert mark == MARKS[found[scope]["verdict"]] + "·"
     assert "nothing was measured on hardware" in lines[-5]
     assert "Left out where a scope does not name it: memory traffic" in lines[-4]
     assert lines[-2] == f"page: {page}"
@@ -672,6 +674,12 @@ def test_energy_against_a_trained_relu_twin(
     found = ours["profiles"]["horowitz45"]["variants"]["f32"]["scopes"]["compute"]["baselines"]
     assert found["relu_sparse_f32"]["energy"]["mean"] < found["dense_f32"]["energy"]["mean"]
     assert "ReLU-sparse f32" in answer.out
+    short = neurallnet(*words, "--ann", twin)
+    row = next(line for line in short.out.splitlines() if line.startswith("│ horowitz45, int8"))
+    found = ours["profiles"]["horowitz45"]["variants"]["int8"]["scopes"]["compute"]["baselines"]
+    order = ("dense_int8", "dense_int3", "relu_sparse_int8", "relu_sparse_int3")
+    assert row.split("│")[2].split()[-1] == "".join(MARKS[found[name]["verdict"]] for name in order)
+    assert "dense, dense with 3-bit activations, ReLU-sparse" in " ".join(short.out.split())
     without = neurallnet(*words)
     assert without.json["x_energy"]["twin"] is None
     assert "--ann RUN" in without.json["x_energy"]["reasons"]["twin"]

@@ -119,3 +119,13 @@ def test_a_histogram_has_a_row_per_class_with_its_mean(placed_energy: EnergyRepo
     assert any(
         text.startswith("all images: 8 images") for text in texts(figures_energy.class_histogram(without, entry))
     )
+
+
+def test_static_power_is_drawn_beside_the_layers(placed_energy: EnergyReport) -> None:
+    bare = dataclasses.replace(placed_energy, scopes=placed_energy.scopes[:1])
+    entry = bare.scopes[0]
+    assert entry.spiking is not None
+    with_static = dataclasses.replace(bare, scopes=(dataclasses.replace(entry, shared=entry.spiking.mean / 2),))
+    assert "static power" not in texts(figures.energy_bars(bare))
+    assert "static power" in texts(figures.energy_bars(with_static))
+    assert len(figures.energy_bars(with_static)) > len(figures.energy_bars(bare))
