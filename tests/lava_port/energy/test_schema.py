@@ -102,6 +102,26 @@ def test_every_key_has_a_description() -> None:
         assert one.get("description") or target.get("description"), path
 
 
+def objects(data: object) -> Iterator[dict[str, Any]]:
+    """Yield every schema of an object with fixed keys."""
+    if isinstance(data, dict):
+        if isinstance(data.get("properties"), dict) and "type" in data:
+            yield data
+        for value in data.values():
+            yield from objects(value)
+    elif isinstance(data, list):
+        for value in data:
+            yield from objects(value)
+
+
+def test_where_keys_are_fixed_no_other_is_taken() -> None:
+    found = list(objects(SCHEMA))
+    assert len(found) > 20
+    for one in found:
+        assert one["additionalProperties"] is False, one["description"]
+        assert set(one["required"]) <= set(one["properties"])
+
+
 def test_every_number_that_is_described_has_its_unit() -> None:
     units = (
         "no unit",

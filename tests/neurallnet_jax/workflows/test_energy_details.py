@@ -23,6 +23,10 @@ def test_counts_are_printed_in_full(sources: Sources, placed_energy: EnergyRepor
     node = placed_energy.counts.node("lif_1")
     assert rows["lif_1"][1] == f"{node.neurons:,}"
     assert rows["lif_1"][2] == f"{node.spikes.sum(axis=0).mean():,.0f}"
+    assert rows["lif_1"][6] == f"{node.neurons * placed_energy.counts.total_steps:,}"
+    assert rows["lif_2"][4] == f"{placed_energy.counts.node('conv_2').synops_stored.sum(axis=0).mean():,.0f}"
+    macs = sum(placed_energy.counts.node(name).macs.sum(axis=0).mean() for name in ("conv_1", "gate_1"))
+    assert rows["lif_1"][5] == f"{macs:,.0f}"
     assert rows["readout"][2] == wording.NOTHING
 
 

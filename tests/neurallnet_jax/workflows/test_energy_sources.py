@@ -4,7 +4,10 @@ import dataclasses
 
 import pytest
 
+from lava_port.energy import activity, chips, counts, estimate, fit, profiles
 from lava_port.energy.results import EnergyReport
+from lava_port.graph import FixedGraph
+from lava_port.trace import Trace
 from neurallnet_jax.workflows import energy_sources, page
 from neurallnet_jax.workflows.energy_sources import Sources
 
@@ -44,6 +47,23 @@ def test_counts_times_constants_add_up_to_the_energy_of_the_widest_scope(
             for row in table.rows[:-1]:
                 assert isinstance(row[3], page.Jump)
     assert tables >= 8
+
+
+def test_a_sum_leaves_out_what_the_host_does(ported: tuple[FixedGraph, object], run: Trace) -> None:
+    placement, _ = fit.place_first(ported[0], chips.select(["loihi1"]))
+    counted = counts.counts(ported[0], activity.measure(ported[0], run), placement=placement)
+    report = estimate.estimate(ported[0], counted, profiles.select(["loihi1_davies2018"]))
+    entry = report.entry("loihi1_davies2018", "native", "static")
+    assert "dense_1" in entry.left_out
+    assert entry.spiking is not None
+    table = energy_sources.product_table(Sources.of(report), report.profiles[0], "native")
+    assert table is not None
+    *parts, _ = [joules(str(row[4])) for row in table.rows]
+    assert sum(parts) == pytest.approx(entry.spiking.mean, rel=0.01)
+    told = {str(row[0]): str(row[2]) for row in table.rows}
+    kept = [node for node in counted.nodes if node.name not in entry.left_out]
+    assert told["synop"] == f"{sum(node.synops_stored.sum(axis=0).mean() for node in kept):,.0f}"
+    assert "power x duration" in told
 
 
 def test_a_product_is_its_count_times_its_constant(sources: Sources, placed_energy: EnergyReport) -> None:
