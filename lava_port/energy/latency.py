@@ -56,6 +56,8 @@ def latency(counts: Counts, profile: Profile, unplaced: Mapping[str, str]) -> tu
     neurons, events = counts.neurons_per_core, counts.events_per_core
     if neurons is None or events is None:
         return None, "the events of every core were not counted"
+    if not len(neurons):
+        return None, "nothing of the network lies on a core"
     times = profile.times
 
     def phases(which: Which) -> tuple[np.ndarray, np.ndarray]:

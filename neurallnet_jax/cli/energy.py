@@ -7,6 +7,8 @@ topology. A profile of your own is a FILE.yaml; docs/energy.md shows one.
 """
 
 import argparse
+import shlex
+from pathlib import Path
 
 from neurallnet_jax.cli.arguments import add_backend, add_data, add_json, add_limit, add_only, add_port
 
@@ -36,6 +38,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_backend(parser)
     add_only(parser)
     add_limit(parser)
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write all of it as one HTML page")
+    parser.add_argument(
+        "--full",
+        action="store_true",
+        help="print every range, baseline, break-even and reason, and not the verdicts alone",
+    )
     add_json(parser)
 
 
@@ -49,6 +57,7 @@ def run(args: argparse.Namespace) -> int:
     from neurallnet_jax.workflows import twin
     from neurallnet_jax.workflows.simulate import simulate
 
+    output.check_places(args.html, args.json)
     chosen = profiles.select(args.profile)
     trained = checkpoint.load(args.ann) if args.ann else None
     port, dataset, selection, pixels = open_port_images(args)
@@ -66,12 +75,28 @@ def run(args: argparse.Namespace) -> int:
     found = estimate.estimate(port.fixed, counted, chosen, labels=labels, twin=relu, unplaced=unplaced)
     accuracy = float((result.scores.argmax(axis=1) == labels).mean())
     skipped = output.warn_skipped(dataset.bad)
-    energy_tables.show_energy(found)
     seen = int(selection.seen.sum())
-    output.console().print(
-        f"{len(pixels)} images, {seen} of them seen in training or selection; accuracy {accuracy:.4f}"
-    )
+    if args.html is not None:
+        from neurallnet_jax.workflows import energy_page
+
+        energy_page.write(found, args.html, command=_command(args), accuracy=accuracy)
     output.write_json(
         args.json, {**report.to_json(found, accuracy=accuracy), "n": len(pixels), "seen": seen, "skipped": skipped}
     )
+    (energy_tables.show_energy if args.full else energy_tables.show_short)(found)
+    out = output.console()
+    out.print(f"{len(pixels)} images, {seen} of them seen in training or selection; accuracy {accuracy:.4f}")
+    energy_tables.show_ending(args.html, args.json)
     return 1 if skipped else 0
+
+
+def _command(args: argparse.Namespace) -> str:
+    """Return the command line, with the last part of every path alone: a page may be given to others."""
+    words = ["neurallnet", "energy", Path(args.port).name, "--data", Path(args.data).resolve().name]
+    for option in ("ann", "chip", "limit", "profile"):
+        given = getattr(args, option)
+        for value in given if isinstance(given, list) else [given] if given is not None else []:
+            words += [f"--{option}", Path(str(value)).name]
+    words += ["--backend", args.backend] if args.backend != "emulator" else []
+    words += ["--only", args.only] if args.only != "all" else []
+    return shlex.join(words)

@@ -1,22 +1,77 @@
 """The tables of `neurallnet energy`: counts, every scope side by side, break-evens, latency. Computes nothing."""
 
+import textwrap
 from collections.abc import Sequence
+from pathlib import Path
 
 from lava_port.energy.breakeven import BreakEven
 from lava_port.energy.comparison import Estimate, Ratio
 from lava_port.energy.constants import SCOPES
 from lava_port.energy.profiles import PUBLISHED_BREAK_EVENS
+from lava_port.energy.report import ESTIMATE, LEFT_OUT
 from lava_port.energy.results import Baseline, EnergyReport, ScopeEnergy
 from lava_port.energy.rows import layer_rows
 from neurallnet_jax.cli.output import console, show_table
-from neurallnet_jax.workflows.wording import number, si_prefix
+from neurallnet_jax.workflows.wording import NO_BREAK, rounded, si, si_prefix
 
-__all__ = ["show_energy"]
+__all__ = ["show_ending", "show_energy", "show_short"]
 
 _DIGITS = 2
 """Significant digits of an energy: constants are not known better than that."""
 _NOTHING = "-"
 _HEADERS = ["compute", "+ neuron", "+ memory", "+ network", "+ static"]
+_MARKS = {"better": "✓", "worse": "✗", "undecided": "?"}
+_WIDTH = 120
+
+
+def show_short(found: EnergyReport) -> None:
+    """Print one row per profile and arithmetic with a mark per verdict, and how busy the network was."""
+    told = [one for entry in found.scopes for one in entry.baselines if one.verdict]
+    against = list(
+        dict.fromkeys(_against(one) for one in sorted(told, key=lambda one: (one.kind, one.arithmetic.low_bit)))
+    )
+    rows = []
+    for profile in found.profiles:
+        for name in profile.variants:
+            entries = [found.entry(profile.name, name, scope) for scope in SCOPES]
+            rows.append([_title(entries[0]), *(_short(entry, against) for entry in entries)])
+    parts = sorted({name for one in found.scopes if one.spiking for name in one.left_out})
+    notes = ["every scope includes those to its left"]
+    if against:
+        notes.append(
+            f"one mark per ANN: ✓ the network takes less, ✗ more, ? undecided, · no such ANN; ANNs: {', '.join(against)}"
+        )
+    notes += ["- not charged: --full says why"]
+    notes += (
+        [f"* without some of {', '.join(parts)}: the profile cannot price them, or the host runs them"] if parts else []
+    )
+    show_table("energy per image", ["profile", *_HEADERS], rows, caption="; ".join(notes), width=_WIDTH)
+    now = found.operating
+    words = f"{rounded(now.rate)} times per neuron and step, {rounded(now.spikes_per_neuron)} per neuron and image"
+    console().print(f"the network spikes {words}; --full compares with break-evens")
+
+
+def _short(entry: ScopeEnergy, against: Sequence[str]) -> str:
+    if entry.spiking is None:
+        return f"ANN {_energy(entry.ann, entry.unit)}" if entry.ann else _NOTHING
+    verdicts = {_against(one): _MARKS[one.verdict] for one in entry.baselines if one.verdict}
+    marks = "".join(verdicts.get(name, "·") for name in against) if verdicts else ""
+    return " ".join(filter(None, (_energy(entry.spiking, entry.unit) + ("*" if entry.left_out else ""), marks)))
+
+
+def _against(one: Baseline) -> str:
+    kind = "dense" if one.kind == "dense" else "ReLU-sparse"
+    return f"{kind} with {one.arithmetic.activation_bits}-bit activations" if one.arithmetic.low_bit else kind
+
+
+def show_ending(page: Path | None, result: Path | None) -> None:
+    """Print what an estimate is and leaves out, and where the files went."""
+    out = console()
+    for line in (ESTIMATE, *textwrap.wrap(LEFT_OUT, _WIDTH)):
+        out.print(line, markup=False)
+    for what, path in (("page", page), ("JSON", result)):
+        if path is not None:
+            out.print(f"{what}: {path}", markup=False)
 
 
 def show_energy(found: EnergyReport) -> None:
@@ -111,7 +166,7 @@ def _show_break_evens(found: EnergyReport) -> None:
                 # A profile with the constants of another says nothing new.
                 rows.setdefault((entry.scope, against, *_break_even(one.break_even)), _title(entry))
     now = found.operating
-    synapse = "" if now.spikes_per_synapse is None else f", {_two(now.spikes_per_synapse)} per synapse"
+    synapse = "" if now.spikes_per_synapse is None else f", {rounded(now.spikes_per_synapse)} per synapse"
     published = "; ".join(
         f"{one.low:g}{'' if one.low == one.high else f' to {one.high:g}'} {one.quantity.replace('_', ' ')}, "
         f"{one.conditions} ({one.source})"
@@ -119,8 +174,8 @@ def _show_break_evens(found: EnergyReport) -> None:
     )
     if rows:
         show_table(
-            f"break-even; the network spikes {_two(now.rate)} times per neuron and step, "
-            f"{_two(now.spikes_per_neuron)} per neuron and image{synapse}",
+            f"break-even; the network spikes {rounded(now.rate)} times per neuron and step, "
+            f"{rounded(now.spikes_per_neuron)} per neuron and image{synapse}",
             ["profile", "scope", "against", "rate", "per neuron", "margin"],
             [[title, *row] for row, title in rows.items()],
             caption="rate: spikes per neuron and step; per neuron: and image; margin: times as many spikes as there were; "
@@ -131,7 +186,7 @@ def _show_break_evens(found: EnergyReport) -> None:
 def _break_even(even: BreakEven) -> tuple[str, str, str]:
     if even.at is None or even.factor is None:
         return "none: " + even.reason.removeprefix("no break-even: "), "", ""
-    return _two(even.at.rate), _two(even.at.spikes_per_neuron), f"{_two(even.factor)} x"
+    return rounded(even.at.rate), rounded(even.at.spikes_per_neuron), f"{rounded(even.factor)} x"
 
 
 def _show_networks(found: EnergyReport) -> None:
@@ -166,25 +221,20 @@ def _title(entry: ScopeEnergy) -> str:
 
 
 def _energy(estimate: Estimate | None, unit: str) -> str:
-    return _NOTHING if estimate is None else _si(estimate.mean, "J" if unit == "J" else "").rstrip()
+    return _NOTHING if estimate is None else _si(estimate.mean, "J" if unit == "J" else "")
 
 
 def _ends(estimate: Estimate) -> str:
     """Return what the range of the constants gives, in the prefix of the mean."""
     factor, _ = si_prefix(estimate.mean)
     low, high = estimate.constants
-    return f"{_two(low / factor)} to {_two(high / factor)}"
+    return f"{rounded(low / factor)} to {rounded(high / factor)}"
 
 
 def _ratio(ratio: Ratio | None) -> str:
-    return _NOTHING if ratio is None else f"{_two(ratio.low)} to {_two(ratio.high)}"
+    return _NOTHING if ratio is None else f"{rounded(ratio.low)} to {rounded(ratio.high)}"
 
 
 def _si(value: float, unit: str) -> str:
-    factor, prefix = si_prefix(value)
-    return f"{_two(value / factor)} {prefix}{unit}"
-
-
-def _two(value: float) -> str:
-    """Return a number with two significant digits: 193 is shown as 190."""
-    return number(float(f"{value:.{_DIGITS}g}"), _DIGITS)
+    # A terminal shows the sign that keeps a number with its unit as an escape.
+    return si(value, unit, _DIGITS).replace(NO_BREAK, " ")

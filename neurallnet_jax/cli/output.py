@@ -16,7 +16,7 @@ from rich.text import Text
 from neurallnet_jax.checkpoint import write_atomically
 from neurallnet_jax.images.decode import one_line
 
-__all__ = ["console", "number", "progress", "progress_bar", "show_table", "warn_skipped", "write_json"]
+__all__ = ["check_places", "console", "number", "progress", "progress_bar", "show_table", "warn_skipped", "write_json"]
 
 
 class _Console(Console):
@@ -32,8 +32,13 @@ def console(*, stderr: bool = False) -> Console:
     return _Console(stderr=stderr, highlight=False, soft_wrap=True, emoji=False)
 
 
-def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, caption: str = "") -> None:
-    """Print a table; numbers stand to the right, and names are shown as they are, brackets and all."""
+def show_table(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, caption: str = "", width: int = 140
+) -> None:
+    """Print a table, `width` wide where there is no terminal.
+
+    Numbers stand to the right, and names are shown as they are, brackets and all.
+    """
     table = Table(
         title=Text(one_line(title)),
         caption=Text(caption) if caption else None,
@@ -47,7 +52,7 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[objec
     for row in rows:
         cells = (number(cell) if isinstance(cell, int | float) else one_line(str(cell)) for cell in row)
         table.add_row(*map(Text, cells))
-    _Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else 140).print(table)
+    _Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else width).print(table)
 
 
 def number(value: float) -> str:
@@ -92,6 +97,22 @@ def warn_skipped(bad: Sequence[Any]) -> list[dict[str, str]]:
     for entry in bad:
         err.print(f"skipped {entry.error}", style="yellow", markup=False)
     return [{"path": entry.path, "error": entry.error} for entry in bad]
+
+
+def check_places(*paths: Path | None) -> None:
+    """Refuse, before anything runs, places that no file can be written to, and one place for two files.
+
+    Raises:
+        ValueError: A place is a folder, lies below a file, or is named twice.
+    """
+    given = [path for path in paths if path is not None]
+    for place, path in enumerate(given):
+        if path.is_dir():
+            raise ValueError(f"{path}: is a folder; name a file in it")
+        if file := next((above for above in path.parents if above.exists() and not above.is_dir()), None):
+            raise ValueError(f"{path}: cannot be written, {file} is no folder; name another place")
+        if any(path.absolute() == other.absolute() for other in given[:place]):
+            raise ValueError(f"{path}: is named for two files; name a second one")
 
 
 def write_json(path: Path | None, result: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib
 import matplotlib.style
@@ -32,15 +33,23 @@ __all__ = [
     "DARK",
     "LIGHT",
     "NEURONS_SHOWN",
+    "NORMAL",
     "RIGHT",
+    "SMALL",
+    "WIDTH",
     "WRONG",
     "Theme",
     "confusion_matrix",
     "energy_bars",
     "every_nth",
+    "headed",
+    "layer_colours",
     "learning_curve",
+    "readable_on",
     "spike_raster",
+    "styled",
     "tile",
+    "to_svg",
 ]
 
 RIGHT, WRONG = "✓", "✗"
@@ -120,19 +129,19 @@ def confusion_matrix(confusion: np.ndarray, classes: Sequence[str], *, theme: Th
     shades = LinearSegmentedColormap.from_list("share", theme.scale)
     names = [wording.shorten(name, _LONGEST_NAME) for name in classes]
     side = min(max(0.72 * k, 2.2), 9.0)
-    with _figure((side + 1.8, side + 1.1), theme) as figure:
+    with styled((side + 1.8, side + 1.1), theme) as figure:
         axis = figure.subplots()
         axis.imshow(share, cmap=shades, vmin=0, vmax=1)
         for row, column in np.ndindex(k, k):
             number, part = int(confusion[row, column]), float(share[row, column])
             text = f"{number:,}\n{part:.0%}" if number else "0"
-            axis.text(column, row, text, ha="center", va="center", fontsize=SMALL, color=_readable_on(shades(part)))
+            axis.text(column, row, text, ha="center", va="center", fontsize=SMALL, color=readable_on(shades(part)))
         axis.set_xticks(range(k), names, rotation=30 if k > 2 else 0, ha="right" if k > 2 else "center")
         axis.set_yticks(range(k), names)
         axis.set(xlabel="predicted", ylabel="true")
         axis.tick_params(length=0)
         axis.spines[:].set_visible(False)
-        return _svg(figure)
+        return to_svg(figure)
 
 
 def learning_curve(epochs: Sequence[EpochRecord], *, theme: Theme = LIGHT) -> bytes:
@@ -145,17 +154,17 @@ def learning_curve(epochs: Sequence[EpochRecord], *, theme: Theme = LIGHT) -> by
         raise ValueError("no epochs to draw; the log of the training is empty")
     at = [record.epoch for record in epochs]
     kept = next((record.epoch for record in reversed(epochs) if record.best), at[-1])
-    with _figure((WIDTH, 6.2), theme) as figure:
+    with styled((WIDTH, 6.2), theme) as figure:
         loss, accuracy, rates = figure.subplots(3, 1, sharex=True)
         _curve(loss, at, [record.loss for record in epochs], "training", theme.first, "o")
         _curve(loss, at, [record.validation_loss for record in epochs], "validation", theme.second, "s")
         _curve(accuracy, at, [record.accuracy for record in epochs], "training (accuracy)", theme.first, "o")
         _curve(accuracy, at, [record.validation for record in epochs], "validation (balanced)", theme.second, "s")
-        for place, (name, colour) in enumerate(_layer_colours(list(epochs[0].rates), theme).items()):
+        for place, (name, colour) in enumerate(layer_colours(list(epochs[0].rates), theme).items()):
             marker = _MARKERS[place % len(_MARKERS)]
             _curve(rates, at, [record.rates.get(name) for record in epochs], name, colour, marker)
         for axis, title in ((loss, "Loss"), (accuracy, "Images told right"), (rates, "Spikes per neuron and step")):
-            _headed(axis, title, theme)
+            headed(axis, title, theme)
             axis.axvline(kept, color=theme.muted, linewidth=0.9, linestyle=":")
             axis.grid(axis="y")
             if axis.get_legend_handles_labels()[0]:
@@ -165,7 +174,7 @@ def learning_curve(epochs: Sequence[EpochRecord], *, theme: Theme = LIGHT) -> by
         rates.set_ylim(bottom=0)
         rates.set_xlabel(f"epoch (dotted: epoch {kept}, whose weights were kept)")
         rates.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        return _svg(figure)
+        return to_svg(figure)
 
 
 def every_nth(neurons: int, channels: int, shown: int) -> int:
@@ -195,7 +204,7 @@ def spike_raster(trace: Trace, image: int, *, neurons_per_layer: int = NEURONS_S
         raise ValueError("the trace has no layer that spikes; there is no raster to draw")
     if not 0 <= image < len(trace.scores):
         raise ValueError(f"image {image} is not in the trace; it holds {len(trace.scores)}")
-    with _figure((WIDTH, 1.5 * len(trace.layers) + 0.5), theme) as figure:
+    with styled((WIDTH, 1.5 * len(trace.layers) + 0.5), theme) as figure:
         axes = figure.subplots(len(trace.layers), 2, sharex=True, squeeze=False, width_ratios=(3, 2))
         for (left, right), layer in zip(axes, trace.layers, strict=True):
             spikes = layer.spikes[:, image]
@@ -206,7 +215,7 @@ def spike_raster(trace: Trace, image: int, *, neurons_per_layer: int = NEURONS_S
             right.yaxis.set_major_locator(MaxNLocator(nbins=2))
             right.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.3g}%"))
             right.grid(axis="y")
-            _headed(right, f"{wording.percent(float(share.mean()), 2)} spike in a step", theme, weight="normal")
+            headed(right, f"{wording.percent(float(share.mean()), 2)} spike in a step", theme, weight="normal")
             for axis in (left, right):
                 axis.axvspan(
                     layer.window.start - 0.5, layer.window.stop - 0.5, color=theme.shade, linewidth=0, zorder=0
@@ -215,7 +224,7 @@ def spike_raster(trace: Trace, image: int, *, neurons_per_layer: int = NEURONS_S
                 axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         for axis in axes[-1]:
             axis.set_xlabel("step (shaded: the layer's window)")
-        return _svg(figure)
+        return to_svg(figure)
 
 
 def energy_bars(report: EnergyReport, *, theme: Theme = LIGHT) -> bytes:
@@ -232,18 +241,20 @@ def energy_bars(report: EnergyReport, *, theme: Theme = LIGHT) -> bytes:
     if not panels:
         raise ValueError("the energy report charges no scope; there are no bars to draw")
     rows = energy_rows.layer_rows(report)
-    colours = _layer_colours([row.name for row in rows], theme)
-    bars = max(sum((entry.profile, entry.variant) == panel for entry in charged) for panel in panels)
-    with _figure((WIDTH, len(panels) * (0.34 * bars + 0.72) + 0.5), theme) as figure:
-        axes = figure.subplots(len(panels), 1, squeeze=False).ravel()
+    colours = layer_colours([row.name for row in rows], theme)
+    heights = [0.34 * sum((entry.profile, entry.variant) == panel for entry in charged) + 0.72 for panel in panels]
+    with styled((WIDTH, sum(heights) + 0.5), theme) as figure:
+        axes = figure.subplots(len(panels), 1, squeeze=False, height_ratios=heights).ravel()
         for axis, panel in zip(axes, panels, strict=True):
             scopes = [entry for entry in charged if (entry.profile, entry.variant) == panel]
             _stacks(axis, scopes, rows, colours, theme)
-            _headed(axis, f"{wording.shorten(panel[0], 40)}, {wording.shorten(panel[1], 20)}", theme)
+            headed(axis, f"{wording.shorten(panel[0], 40)}, {wording.shorten(panel[1], 20)}", theme)
         handles = [Patch(color=colour, label=wording.shorten(name, _LONGEST_NAME)) for name, colour in colours.items()]
         dense = Line2D([], [], marker="D", linestyle="", color=theme.second, label="dense ANN, one pass")
-        figure.legend(handles=[*handles, dense], loc="outside upper left", ncols=7)
-        return _svg(figure)
+        static = [Patch(label="static power", **_static_style(theme))] if any(e.shared for e in charged) else []
+        shown = [*handles, *static, dense]
+        figure.legend(handles=shown, loc="outside upper left", ncols=7 if len(shown) <= 7 else 4)
+        return to_svg(figure)
 
 
 # --- Parts of the figures
@@ -269,7 +280,7 @@ def _raster(axis: Axes, layer: LayerTrace, spikes: np.ndarray, most: int, theme:
     axis.set_yticks([])
     every = "all" if n == 1 and shown.shape[1] == flat.shape[1] else f"{shown.shape[1]} of"
     name = wording.shorten(layer.name, _LONGEST_NAME)
-    _headed(axis, f"{name}: {every} {flat.shape[1]:,} neurons", theme)
+    headed(axis, f"{name}: {every} {flat.shape[1]:,} neurons", theme)
 
 
 def _stacks(
@@ -290,6 +301,8 @@ def _stacks(
             # An edge in the colour of the ground keeps neighbours apart in grey.
             axis.barh(place, width, left=left, height=0.62, color=colours[row.name], edgecolor=theme.scale[0])
             left += width
+        if entry.shared:
+            axis.barh(place, entry.shared / factor, left=left, height=0.62, **_static_style(theme))
         if entry.ann:
             axis.plot(
                 entry.ann.mean / factor,
@@ -308,6 +321,11 @@ def _stacks(
     axis.tick_params(axis="y", length=0)
 
 
+def _static_style(theme: Theme) -> dict[str, Any]:
+    """Return how energy is drawn that belongs to no layer."""
+    return {"facecolor": theme.scale[0], "edgecolor": theme.muted, "hatch": "////", "linewidth": 0.6}
+
+
 def _joules(row: energy_rows.LayerRow, entry: ScopeEnergy) -> float:
     wanted = (entry.profile, entry.variant, entry.scope)
     return next((e.energy or 0.0 for e in row.energy if (e.profile, e.variant, e.scope) == wanted), 0.0)
@@ -321,17 +339,18 @@ def _scope_label(entry: ScopeEnergy, adds: bool) -> str:
     return f"{name}: {wording.si(entry.spiking.mean, 'J')}{'*' if entry.left_out else ''}"
 
 
-def _headed(axis: Axes, title: str, theme: Theme, weight: str = "bold") -> None:
+def headed(axis: Axes, title: str, theme: Theme, weight: str = "bold") -> None:
+    """Write a title above the left end of an axis."""
     axis.set_title(title, loc="left", fontsize=NORMAL, fontweight=weight, color=theme.ink)
 
 
-def _layer_colours(names: Sequence[str], theme: Theme) -> dict[str, str]:
+def layer_colours(names: Sequence[str], theme: Theme) -> dict[str, str]:
     """Return a colour per layer, from dark to bright in execution order."""
     shades = matplotlib.colormaps["cividis"](np.linspace(*theme.layers, max(len(names), 2)))
     return {name: to_hex(shade) for name, shade in zip(names, shades, strict=False)}
 
 
-def _readable_on(colour: tuple[float, float, float, float]) -> str:
+def readable_on(colour: tuple[float, float, float, float]) -> str:
     """Return black or white, whichever contrasts more (WCAG 2.2, relative luminance)."""
     channels = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
     luminance = float(np.dot(channels, (0.2126, 0.7152, 0.0722)))
@@ -339,7 +358,7 @@ def _readable_on(colour: tuple[float, float, float, float]) -> str:
 
 
 @contextmanager
-def _figure(size: tuple[float, float], theme: Theme) -> Iterator[Figure]:
+def styled(size: tuple[float, float], theme: Theme) -> Iterator[Figure]:
     """Yield a figure in our style, whatever the user's own matplotlibrc says; nothing global is left changed."""
     style = {
         "axes.edgecolor": theme.muted,
@@ -376,7 +395,8 @@ def _figure(size: tuple[float, float], theme: Theme) -> Iterator[Figure]:
         yield Figure(figsize=size, layout="constrained")
 
 
-def _svg(figure: Figure) -> bytes:
+def to_svg(figure: Figure) -> bytes:
+    """Return a figure as SVG; equal figures give equal bytes."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     return buffer.getvalue()

@@ -20,6 +20,7 @@ __all__ = [
     "Block",
     "Card",
     "Gallery",
+    "Jump",
     "Link",
     "Page",
     "Picture",
@@ -38,6 +39,7 @@ TEMPLATE = "report.html.jinja"
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _SVG_SIZE = re.compile(rb'<svg[^>]*?\bviewBox="0 0 ([\d.]+) ([\d.]+)"')
 _PX_PER_PT = 96 / 72
+_ARXIV = re.compile(r"\barXiv:(\d{4}\.\d{4,5})")
 _DOI = re.compile(r"\b10\.\d{4,9}/[^\s,;)]+[^\s,;).]")
 
 
@@ -54,7 +56,20 @@ class Link:
         return f"https://doi.org/{urllib.parse.quote(self.doi, errors='replace')}"
 
 
-Cell: TypeAlias = str | Link
+@dataclass(frozen=True)
+class Jump:
+    """Text that leads to another place of the page; `anchor` is a row, a table or a section of it."""
+
+    text: str
+    anchor: str
+
+    @property
+    def address(self) -> str:
+        """The place."""
+        return f"#{self.anchor}"
+
+
+Cell: TypeAlias = str | Link | Jump
 
 
 @dataclass(frozen=True)
@@ -94,6 +109,8 @@ class Table:
         align: Per column `l`, `r`, or `w` for a wide one of text.
         rows: Cells.
         folded: Whether a reader opens it first: for what is told elsewhere already.
+        anchor: What a `Jump` calls the table; empty where none leads to it.
+        anchors: The same for every row; empty where none leads to any.
     """
 
     caption: str
@@ -101,17 +118,21 @@ class Table:
     align: str
     rows: tuple[tuple[Cell, ...], ...]
     folded: bool = False
+    anchor: str = ""
+    anchors: tuple[str, ...] = ()
     kind: ClassVar[str] = "table"
 
     def __post_init__(self) -> None:
         widths = {len(self.align), *(len(row) for row in self.rows)}
         if widths != {len(self.header)}:
             raise ValueError(f"table {self.caption!r}: {len(self.header)} columns, but rows or alignment of {widths}")
+        if self.anchors and len(self.anchors) != len(self.rows):
+            raise ValueError(f"table {self.caption!r}: {len(self.anchors)} anchors for {len(self.rows)} rows")
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure for light and for dark ground; `alt` says in words what it shows."""
+    """A figure for light and for dark ground; `alt` says in words what it shows, `sources` where its numbers come from."""
 
     light: str
     dark: str
@@ -119,6 +140,7 @@ class Picture:
     height: int
     alt: str
     caption: str
+    sources: tuple[Jump, ...] = ()
     kind: ClassVar[str] = "picture"
 
 
@@ -178,14 +200,14 @@ class Page:
     footer: str = field(default="")
 
 
-def picture(light: bytes, dark: bytes, *, alt: str, caption: str) -> Picture:
+def picture(light: bytes, dark: bytes, *, alt: str, caption: str, sources: tuple[Jump, ...] = ()) -> Picture:
     """Return a figure drawn twice, on light and on dark ground, with its size in CSS pixels.
 
     Raises:
         ValueError: Neither PNG nor an SVG with a viewBox.
     """
     width, height = _size(light)
-    return Picture(data_uri(light), data_uri(dark), width, height, alt, caption)
+    return Picture(data_uri(light), data_uri(dark), width, height, alt, caption, sources)
 
 
 def data_uri(image: bytes) -> str:
@@ -195,9 +217,12 @@ def data_uri(image: bytes) -> str:
 
 
 def source(text: str) -> Cell:
-    """Return a citation, as a link where it holds a DOI."""
+    """Return a citation, as a link where it holds a DOI or the number of an arXiv paper, which is one too."""
     found = _DOI.search(text)
-    return Link(text, found.group()) if found else text
+    if found:
+        return Link(text, found.group())
+    found = _ARXIV.search(text)
+    return Link(text, f"10.48550/arXiv.{found[1]}") if found else text
 
 
 def render(page: Page) -> str:

@@ -6,7 +6,7 @@ Knows neither pictures nor pages.
 import math
 import unicodedata
 
-__all__ = ["NOTHING", "NO_BREAK", "interval", "number", "percent", "printable", "shorten", "si", "si_prefix"]
+__all__ = ["NOTHING", "NO_BREAK", "interval", "number", "percent", "printable", "rounded", "shorten", "si", "si_prefix"]
 
 NOTHING = "–"
 """Stands where a value is not defined."""
@@ -54,12 +54,20 @@ def si_prefix(value: float) -> tuple[float, str]:
     return 1000.0 ** (place - _ONE), _PREFIXES[place]
 
 
-def si(value: float | None, unit: str) -> str:
-    """Return `value` in `unit` with an SI prefix and three significant digits."""
+def rounded(value: float | None, digits: int = 2) -> str:
+    """Return `value` with no more than `digits` significant digits, whole ones among them: 193 is shown as 190."""
+    if value is None or not math.isfinite(value):
+        return number(value, digits)
+    return number(float(f"{value:.{digits}g}"), digits)
+
+
+def si(value: float | None, unit: str, digits: int = 3) -> str:
+    """Return `value` in `unit` with an SI prefix and three, or no more than `digits`, significant digits."""
     if value is None or not math.isfinite(value):
         return NOTHING
     factor, prefix = si_prefix(value)
-    return f"{number(value / factor)}{NO_BREAK}{prefix}{unit}"
+    shown = number(value / factor) if digits == 3 else rounded(value / factor, digits)
+    return f"{shown}{NO_BREAK}{prefix}{unit}".rstrip()
 
 
 def interval(low: float, high: float, unit: str | None = None) -> str:

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -36,6 +37,7 @@ from neurallnet_jax.training import run as runs
 from neurallnet_jax.workflows import convert
 
 COUNT = 12
+MARKS = {"better": "✓", "worse": "✗", "undecided": "?"}
 TRAINING = ("--preset", "tiny", "--image-size", "32", "--split", "random", "--epochs")
 
 
@@ -741,13 +743,99 @@ def test_energy_shows_every_scope_of_every_profile(neurallnet: Callable[..., Ans
     assert memory["spiking"]["mean"] > 0
     assert memory["verdict"] in ("better", "worse", "undecided")
     assert sum(one["n"] for one in memory["by_class"].values() if one) == 3
+    full = neurallnet("energy", port, "--data", smears, "--limit", 3, "--full")
     for words in ("+ static", "dense ANN int3", "break-even", "ResNet50", "truenorth_merolla2014", "3 images"):
-        assert words in answer.out
+        assert words in full.out
+    assert full.json == answer.json
+
+
+def test_energy_prints_a_short_table_and_ends_with_what_it_leaves_out(
+    neurallnet: Callable[..., Answer], smears: Path, port: Path, tmp_path: Path
+) -> None:
+    page = tmp_path / "page.html"
+    answer = neurallnet("energy", port, "--data", smears, "--limit", 3, "--html", page)
+    lines = answer.out.splitlines()
+    assert max(map(len, lines[:-2])) <= 120
+    assert sum(line.startswith("│ ") for line in lines) == sum(len(one.variants) for one in profiles.PROFILES.values())
+    shown = next(line for line in lines if line.startswith("│ horowitz45, f32"))
+    found = answer.json["x_energy"]["profiles"]["horowitz45"]["variants"]["f32"]["scopes"]
+    for cell, scope in zip(shown.split("│")[2:4], ("compute", "neuron"), strict=True):
+        value, unit, mark = cell.split()
+        mean = found[scope]["spiking"]["mean"]
+        assert float(value) * {"nJ": 1e-9, "µJ": 1e-6}[unit] == pytest.approx(mean, rel=0.05)
+        # No ANN of 3-bit activations in f32.
+        assert mark == MARKS[found[scope]["verdict"]] + "·"
+    assert "nothing was measured on hardware" in lines[-5]
+    assert "Left out where a scope does not name it: memory traffic" in lines[-4]
+    assert lines[-2] == f"page: {page}"
+    assert lines[-1].startswith("JSON: ")
+
+
+def test_energy_writes_a_page_with_the_numbers_of_its_json(
+    neurallnet: Callable[..., Answer], smears: Path, port: Path, tmp_path: Path
+) -> None:
+    page = tmp_path / "sub" / "page.html"
+    words = ("energy", port, "--data", smears, "--limit", 4, "--profile", "horowitz45", "--chip", "loihi2")
+    answer = neurallnet(*words, "--html", page)
+    assert answer.code == 0
+    text = page.read_text(encoding="utf-8")
+    assert "neurallnet energy" in text
+    # The folders of whoever made the page are their own affair.
+    assert str(smears.parent) not in text
+    assert f"{answer.json['n']} images" in text
+    for node in answer.json["x_energy"]["layers"]:
+        assert f"{node['synops']:,.0f}" in text
+    again = neurallnet(*words, "--html", page)
+    assert again.code == 0
+    assert page.read_text(encoding="utf-8") == text
+
+
+def test_energy_refuses_bad_places_before_it_runs(
+    neurallnet: Callable[..., Answer], smears: Path, port: Path, tmp_path: Path
+) -> None:
+    words = ("energy", port, "--data", smears, "--limit", 2, "--profile", "horowitz45", "--html")
+    file = tmp_path / "file"
+    file.write_text("x")
+    refused(neurallnet(*words, tmp_path), "is a folder; name a file in it")
+    refused(neurallnet(*words, file / "page.html"), "page.html: cannot be written", "is no folder")
+    refused(neurallnet(*words, tmp_path / "result.json"), "is named for two files")
+    assert file.read_text() == "x"
+
+
+def test_energy_json_follows_the_published_schema(
+    neurallnet: Callable[..., Answer], smears: Path, port: Path, marred: Path
+) -> None:
+    jsonschema = pytest.importorskip("jsonschema", reason="jsonschema is in the group dev")
+    schema = json.loads((resources.files("lava_port.energy") / "energy.schema.json").read_text(encoding="utf-8"))
+    validator = jsonschema.Draft202012Validator(schema)
+    for words in (
+        ("--limit", 3),
+        ("--limit", 1),
+        ("--limit", 3, "--chip", "loihi1", "--profile", "loihi1_davies2018", "--profile", "cpu"),
+    ):
+        answer = neurallnet("energy", port, "--data", smears, *words)
+        assert not [f"{one.json_path}: {one.message}" for one in validator.iter_errors(answer.json)], words
+        assert {"n", "seen", "skipped"} <= set(answer.json)
+    skipping = neurallnet("energy", port, "--data", marred, "--limit", 2)
+    assert skipping.json["skipped"]
+    assert not list(validator.iter_errors(skipping.json))
 
 
 def test_energy_of_the_part_that_fits_a_chip(neurallnet: Callable[..., Answer], smears: Path, port: Path) -> None:
     answer = neurallnet(
-        "energy", port, "--data", smears, "--limit", 3, "--chip", "loihi1", "--profile", "loihi1_davies2018"
+        *(
+            "energy",
+            port,
+            "--data",
+            smears,
+            "--limit",
+            3,
+            "--chip",
+            "loihi1",
+            "--profile",
+            "loihi1_davies2018",
+            "--full",
+        )
     )
     ours = answer.json["x_energy"]
     assert ours["placement"]["chip"] == "loihi1"
@@ -765,7 +853,7 @@ def test_energy_against_a_trained_relu_twin(
     twin = tmp_path / "twin"
     assert neurallnet("train", "--data", smears, "--out", twin, "--model", "neurallnet-relu", *TRAINING, 1).code == 0
     words = ("energy", port, "--data", smears, "--limit", 3, "--profile", "horowitz45")
-    answer = neurallnet(*words, "--ann", twin)
+    answer = neurallnet(*words, "--ann", twin, "--full")
     assert answer.code == 0
     ours = answer.json["x_energy"]
     assert ours["twin"]["source"] == str(twin)
@@ -773,6 +861,12 @@ def test_energy_against_a_trained_relu_twin(
     found = ours["profiles"]["horowitz45"]["variants"]["f32"]["scopes"]["compute"]["baselines"]
     assert found["relu_sparse_f32"]["energy"]["mean"] < found["dense_f32"]["energy"]["mean"]
     assert "ReLU-sparse f32" in answer.out
+    short = neurallnet(*words, "--ann", twin)
+    row = next(line for line in short.out.splitlines() if line.startswith("│ horowitz45, int8"))
+    found = ours["profiles"]["horowitz45"]["variants"]["int8"]["scopes"]["compute"]["baselines"]
+    order = ("dense_int8", "dense_int3", "relu_sparse_int8", "relu_sparse_int3")
+    assert row.split("│")[2].split()[-1] == "".join(MARKS[found[name]["verdict"]] for name in order)
+    assert "dense, dense with 3-bit activations, ReLU-sparse" in " ".join(short.out.split())
     without = neurallnet(*words)
     assert without.json["x_energy"]["twin"] is None
     assert "--ann RUN" in without.json["x_energy"]["reasons"]["twin"]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lava_port import graph, lower, passes, quantise, reference, trace
-from lava_port.energy import activity, counts, estimate, profiles
+from lava_port.energy import activity, chips, counts, estimate, fit, profiles
 from lava_port.energy.results import EnergyReport
 from lava_port.quantise import LayerRounding
 from neurallnet_jax import spec
@@ -55,6 +55,16 @@ def run(ported: tuple[graph.FixedGraph, object], images: tuple[np.ndarray, np.nd
 def energy(ported: tuple[graph.FixedGraph, object], run: trace.Trace) -> EnergyReport:
     counted = counts.counts(ported[0], activity.measure(ported[0], run))
     return estimate.estimate(ported[0], counted, profiles.select(["horowitz45", "loihi1_davies2018"]))
+
+
+@pytest.fixture(scope="session")
+def placed_energy(
+    ported: tuple[graph.FixedGraph, object], run: trace.Trace, images: tuple[np.ndarray, np.ndarray]
+) -> EnergyReport:
+    """All profiles, with labels, on the cores of Loihi 2."""
+    placement, unplaced = fit.place_first(ported[0], chips.select(["loihi2"]))
+    counted = counts.counts(ported[0], activity.measure(ported[0], run), placement=placement)
+    return estimate.estimate(ported[0], counted, profiles.select(), labels=images[1], unplaced=unplaced)
 
 
 @pytest.fixture(scope="session")

@@ -24,6 +24,7 @@ def every_block(text: str) -> tuple[page.Block, ...]:
         page.Points(text, (text,)),
         page.Table(text, (text, text), "lr", ((text, text), (text, page.Link(text, text)))),
         page.Table(text, (text,), "w", ((text,),), folded=True),
+        page.Table(text, (text,), "w", ((page.Jump(text, "row"),),), anchor="table", anchors=("row",)),
         page.Picture("data:,", "data:,", 10, 10, text, text),
         page.Gallery((page.Tile("data:,", text, text, text, text, good=False),), text),
         page.Absent(text, text),
@@ -124,3 +125,35 @@ def test_a_card_says_by_a_sign_whether_it_is_good() -> None:
 
 def test_equal_pages_give_equal_text() -> None:
     assert page.render(small_page(*every_block("x"))) == page.render(small_page(*every_block("x")))
+
+
+def test_a_jump_leads_to_a_row_or_a_table_of_the_page() -> None:
+    table = page.Table("t", ("a",), "l", (("x",),), anchor="whole", anchors=("row",))
+    links = page.Table("l", ("a", "b"), "ll", ((page.Jump("there", "row"), page.Jump("all", "whole")),))
+    outline = Outline(page.render(small_page(table, links)))
+    ids = {attributes.get("id") for _, attributes in outline.elements}
+    inner = [a for tag, a in outline.elements if tag == "a" and a.get("href") in ("#row", "#whole")]
+    assert len(inner) == 2
+    assert {"row", "whole"} <= ids
+    assert all("rel" not in attributes for attributes in inner)
+
+
+def test_a_table_with_fewer_anchors_than_rows_is_refused() -> None:
+    with pytest.raises(ValueError, match="1 anchors for 2 rows"):
+        page.Table("t", ("a",), "l", (("x",), ("y",)), anchors=("one",))
+
+
+def test_a_picture_names_its_sources() -> None:
+    svg = b'<svg viewBox="0 0 72 72"></svg>'
+    block = page.picture(svg, svg, alt="x", caption="A caption.", sources=(page.Jump("here", "one"),))
+    assert 'Sources of the numbers: <a href="#one">here</a>' in page.render(small_page(block)).replace("\n", "")
+
+
+def test_a_source_with_a_doi_or_a_paper_on_arxiv_is_a_link() -> None:
+    assert page.source("Somebody 2014, doi 10.1109/ISSCC.2014.6757323") == page.Link(
+        "Somebody 2014, doi 10.1109/ISSCC.2014.6757323", "10.1109/ISSCC.2014.6757323"
+    )
+    found = page.source("Others 2023, arXiv:2303.09503, Table 1")
+    assert isinstance(found, page.Link)
+    assert found.address == "https://doi.org/10.48550/arXiv.2303.09503"
+    assert page.source("Bench log 12") == "Bench log 12"

@@ -82,3 +82,16 @@ def test_signs_that_turn_the_writing_around_are_replaced() -> None:
 def test_a_long_name_is_cut_with_an_ellipsis() -> None:
     assert wording.shorten("Early\n Pre-B", 20) == "Early Pre-B"
     assert wording.shorten("abcdefgh", 5) == "abcd…"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(193.0, "190"), (0.0512, "0.051"), (9.96, "10"), (99.6, "100"), (0.0, "0"), (None, wording.NOTHING)],
+)
+def test_a_rounded_number_has_two_digits_and_no_more(value: float | None, text: str) -> None:
+    assert wording.rounded(value) == text
+
+
+def test_joules_with_two_digits() -> None:
+    assert wording.si(193e-6, "J", 2) == f"190{wording.NO_BREAK}µJ"
+    assert wording.si(9.96e-6, "", 2) == f"10{wording.NO_BREAK}µ"
