@@ -194,7 +194,7 @@ def _class_rows(sources: Sources, entry: ScopeEnergy) -> list[tuple[str, ...]]:
     found = variant["scopes"][entry.scope]["by_class"] or {}
     unit = "J" if entry.unit == "J" else ""
     return [
-        (name, f"{one['n']:,}", *(wording.si(value, unit) for value in (one["mean"], *one["quartiles"])))
+        (name, f"{one['n']:,}", *(wording.si(value, unit, 2) for value in (one["mean"], *one["quartiles"])))
         for name, one in found.items()
         if one is not None
     ]

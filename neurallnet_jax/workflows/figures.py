@@ -336,7 +336,7 @@ def _scope_label(entry: ScopeEnergy, adds: bool) -> str:
     name = f"+ {entry.scope}" if adds else entry.scope
     if entry.spiking is None:
         return f"{name}: cannot be priced"
-    return f"{name}: {wording.si(entry.spiking.mean, 'J')}{'*' if entry.left_out else ''}"
+    return f"{name}: {wording.si(entry.spiking.mean, 'J', 2)}{'*' if entry.left_out else ''}"
 
 
 def headed(axis: Axes, title: str, theme: Theme, weight: str = "bold") -> None:

@@ -45,7 +45,7 @@ def card(report: EnergyReport) -> Card:
     wanted = max(SCOPES, key=lambda scope: (scopes.count(scope), SCOPES.index(scope)))
     widest = [entry for entry in charged if entry.scope == wanted]
     joules = [entry.spiking.mean for entry in widest if entry.spiking is not None]
-    low, high = wording.si(min(joules), "J"), wording.si(max(joules), "J")
+    low, high = wording.si(min(joules), "J", 2), wording.si(max(joules), "J", 2)
     detail = f"estimated, not measured; scope {widest[0].scope}, {len(joules)} sets of constants"
     partial = any(entry.left_out for entry in widest)
     return Card(
@@ -81,7 +81,7 @@ def _how_to_read(report: EnergyReport) -> str:
 
 def _bars(report: EnergyReport) -> page.Picture:
     told = "; ".join(
-        f"{entry.profile} {entry.variant}, {_SCOPES[entry.scope]}: {wording.si(entry.spiking.mean, 'J')}"
+        f"{entry.profile} {entry.variant}, {_SCOPES[entry.scope]}: {wording.si(entry.spiking.mean, 'J', 2)}"
         for entry in report.scopes
         if entry.spiking is not None
     )
@@ -127,17 +127,17 @@ def _scope_table(report: EnergyReport) -> Table:
 
 
 def _joules(estimate: Estimate | None) -> str:
-    return wording.NOTHING if estimate is None else wording.si(estimate.mean, "J")
+    return wording.NOTHING if estimate is None else wording.si(estimate.mean, "J", 2)
 
 
 def _interval(ends: tuple[float, float] | None) -> str:
-    return wording.NOTHING if ends is None else wording.interval(*ends, "J")
+    return wording.NOTHING if ends is None else wording.interval(*ends, "J", digits=2)
 
 
 def _ratio(entry: ScopeEnergy) -> str:
     if entry.ratio is None:
         return wording.NOTHING
-    return f"{wording.number(entry.ratio.value)} {wording.interval(entry.ratio.low, entry.ratio.high)}"
+    return f"{wording.rounded(entry.ratio.value)} {wording.interval(entry.ratio.low, entry.ratio.high, digits=2)}"
 
 
 def _missing_table(report: EnergyReport) -> Table:

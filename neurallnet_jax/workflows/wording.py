@@ -70,12 +70,11 @@ def si(value: float | None, unit: str, digits: int = 3) -> str:
     return f"{shown}{NO_BREAK}{prefix}{unit}".rstrip()
 
 
-def interval(low: float, high: float, unit: str | None = None) -> str:
-    """Return `[low, high]`, in one SI prefix if there is a unit."""
-    if unit is None:
-        return f"[{number(low)},{NO_BREAK}{number(high)}]"
-    factor, prefix = si_prefix(max(abs(low), abs(high)))
-    return f"[{number(low / factor)},{NO_BREAK}{number(high / factor)}]{NO_BREAK}{prefix}{unit}"
+def interval(low: float, high: float, unit: str | None = None, *, digits: int = 3) -> str:
+    """Return `[low, high]` with three, or no more than `digits`, significant digits; one SI prefix if there is a unit."""
+    factor, prefix = (1.0, "") if unit is None else si_prefix(max(abs(low), abs(high)))
+    shown = [number(end / factor) if digits == 3 else rounded(end / factor, digits) for end in (low, high)]
+    return f"[{shown[0]},{NO_BREAK}{shown[1]}]" + (f"{NO_BREAK}{prefix}{unit}" if unit else "")
 
 
 def printable(text: str) -> str:

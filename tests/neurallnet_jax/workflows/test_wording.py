@@ -95,3 +95,10 @@ def test_a_rounded_number_has_two_digits_and_no_more(value: float | None, text: 
 def test_joules_with_two_digits() -> None:
     assert wording.si(193e-6, "J", 2) == f"190{wording.NO_BREAK}µJ"
     assert wording.si(9.96e-6, "", 2) == f"10{wording.NO_BREAK}µ"
+
+
+def test_intervals_show_as_many_digits_as_asked_for():
+    space = wording.NO_BREAK
+    assert wording.interval(1.494e-6, 1.129e-5, "J") == f"[1.49,{space}11.3]{space}µJ"
+    assert wording.interval(1.494e-6, 1.129e-5, "J", digits=2) == f"[1.5,{space}11]{space}µJ"
+    assert wording.interval(0.2345, 1.888, digits=2) == f"[0.23,{space}1.9]"
