@@ -42,6 +42,10 @@ def test_without_times_or_cores_there_is_a_reason_and_no_number(hand_counts, pla
     assert why.endswith("they are placed nowhere: it is too large; --chip loihi1 places what of it fits")
     uncounted = dataclasses.replace(placed_counts, events_per_core=None)
     assert latency(uncounted, DAVIES, {}) == (None, "the events of every core were not counted")
+    nowhere = dataclasses.replace(
+        placed_counts, events_per_core=np.zeros((0, 5, 2)), neurons_per_core=np.zeros(0, np.int64)
+    )
+    assert latency(nowhere, DAVIES, {}) == (None, "nothing of the network lies on a core")
 
 
 @pytest.mark.parametrize("which", ["low", "high"])
