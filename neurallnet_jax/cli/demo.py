@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     seconds = time.perf_counter() - began
     tables.show_scores(found.evaluation, title="drawn smears kept apart for the test")
     tables.show_activity(found.activity)
-    energy_tables.show_energy(found.energy)
+    energy_tables.show_short(found.energy)
     equal = {one.right: one.equal for one in found.parity}
     output.show_table(
         "the chain",

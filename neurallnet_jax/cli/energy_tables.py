@@ -41,14 +41,14 @@ def show_short(found: EnergyReport) -> None:
         notes.append(
             f"one mark per ANN: ✓ the network takes less, ✗ more, ? undecided, · no such ANN; ANNs: {', '.join(against)}"
         )
-    notes += ["- not charged: --full says why"]
+    notes += ["- not charged: `energy --full` says why"]
     notes += (
         [f"* without some of {', '.join(parts)}: the profile cannot price them, or the host runs them"] if parts else []
     )
     show_table("energy per image", ["profile", *_HEADERS], rows, caption="; ".join(notes), width=_WIDTH)
     now = found.operating
     words = f"{rounded(now.rate)} times per neuron and step, {rounded(now.spikes_per_neuron)} per neuron and image"
-    console().print(f"the network spikes {words}; --full compares with break-evens")
+    console().print(f"the network spikes {words}; break-evens: `energy --full`")
 
 
 def _short(entry: ScopeEnergy, against: Sequence[str]) -> str:
