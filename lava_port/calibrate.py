@@ -114,13 +114,8 @@ def _means(graph: Graph | FixedGraph, images: np.ndarray) -> dict[str, np.ndarra
 def _neurons(lif: LifNode, current: np.ndarray, bias: np.ndarray, gate: np.ndarray | None, steps: int) -> Measured:
     """Return how far a current (time, batch, *shape) went, and the neurons it reached, as `graph` writes them."""
     most = np.zeros(current.shape[-1])
-    u = v = np.zeros(current.shape[1:])
-    for step in range(steps):
-        g = 1.0 if gate is None else gate[step].reshape(len(gate[step]), *(1,) * (v.ndim - 2), -1)
-        u = (1 - lif.du) * u + g * current[step if len(current) > 1 else 0]
-        v = (1 - lif.dv) * v + u + g * bias
-        most = np.maximum(most, np.maximum(_largest(u), _largest(v)))
-        v = np.where(v > lif.v_threshold, 0.0, v)
+    for u, v in reference.float_steps(lif, current, bias, gate, steps):
+        most = np.maximum.reduce([most, _largest(u), _largest(v)])
     rows = current.reshape(-1, current.shape[-1])
     return Measured(np.minimum(rows.min(axis=0), 0), np.maximum(rows.max(axis=0), 0), most)
 

@@ -57,6 +57,7 @@ __all__ = [
     "ReadoutNode",
     "Window",
     "find",
+    "hard_sigmoid",
     "neurons",
     "total_steps",
     "windows",
@@ -380,6 +381,11 @@ def find(graph: Graph | FixedGraph, name: str) -> Node | FixedNode:
         if node.name == name:
             return node
     raise GraphError(f"no node {name!r}; there are {', '.join(node.name for node in graph.nodes)}")
+
+
+def hard_sigmoid(x: np.ndarray) -> np.ndarray:
+    """Return `clip(x / 6 + 1/2, 0, 1)`: the gate that a learned number `x` stands for."""
+    return np.clip(x / 6 + 0.5, 0, 1)
 
 
 def neurons(graph: FixedGraph) -> tuple[FixedLif | FixedReadout, ...]:

@@ -175,7 +175,7 @@ def _(
     layer: spec.StaticGate, source: graph.Node, name: str, shape: tuple[int, ...], weights: Weights
 ) -> graph.NormNode:
     # A gate that never changes scales current and bias of its channel, as a batch norm without a shift does.
-    gate = np.clip(weights[f"params/{name}/gate"].astype(np.float64) / 6 + 0.5, 0, 1)
+    gate = graph.hard_sigmoid(weights[f"params/{name}/gate"].astype(np.float64))
     return graph.NormNode(name, (source.name,), shape, gate.astype(np.float32), np.zeros_like(gate, np.float32))
 
 

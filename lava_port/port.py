@@ -23,7 +23,7 @@ from safetensors import SafetensorError
 from safetensors import numpy as safetensors
 
 from lava_port import shapes
-from lava_port.graph import FixedGraph, FixedNode, Graph, GraphError, Node
+from lava_port.graph import FixedGraph, FixedNode, FixedReadout, Graph, GraphError, Node
 from lava_port.scales import LayerRounding
 from neurallnet_jax.checkpoint import pack_hashes, unpack_hashes
 
@@ -69,6 +69,13 @@ class Port:
         """Height and width of the images it reads, pixels."""
         height, width, _ = self.graph.nodes[0].shape
         return height, width
+
+    @property
+    def logit_scale(self) -> float:
+        """Logit per unit of the integer class scores."""
+        readout = self.fixed.nodes[-1]
+        assert isinstance(readout, FixedReadout), "a graph ends with its read-out"
+        return readout.scale
 
 
 def is_port(folder: Path) -> bool:

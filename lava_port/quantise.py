@@ -41,6 +41,7 @@ from lava_port.graph import (
     NormNode,
     ReadoutNode,
     find,
+    hard_sigmoid,
 )
 from lava_port.ranges import (
     CURRENT_LIMIT,
@@ -287,7 +288,7 @@ def _gate(node: GateNode, current: _Current, positions: int) -> tuple[FixedGate,
     """Return the gate, the real value of one step of `reduce` per unit of the spatial sum, and the largest sum."""
     squeeze_shift, reduce, reduce_bias, step, hidden = _reduction(node, current, positions)
     hidden_shift, excite, excite_bias, gate_shift, largest = _excitation(node, step * 2.0**squeeze_shift, hidden)
-    initial = None if node.initial is None else np.rint(256 * np.clip(node.initial / 6.0 + 0.5, 0, 1)).astype(np.int64)
+    initial = None if node.initial is None else np.rint(256 * hard_sigmoid(node.initial)).astype(np.int64)
     gate = FixedGate(
         node.name, (current.source,), node.shape,
         reduce=reduce.astype(np.int16), reduce_bias=reduce_bias + _half(hidden_shift),

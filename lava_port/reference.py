@@ -9,7 +9,7 @@ before the next one starts. A simulator with a clock and queues of messages, in 
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import singledispatch
 from typing import Any, TypeAlias
@@ -41,7 +41,7 @@ from lava_port.graph import (
 )
 from lava_port.trace import FACTS, LayerTrace, Trace, concatenate
 
-__all__ = ["Listen", "current", "run_fixed", "run_float"]
+__all__ = ["Listen", "current", "float_steps", "run_fixed", "run_float"]
 
 Listen: TypeAlias = Callable[[Any, np.ndarray], None]
 """Called with every node and what it hands on, (time, batch, *shape); a float current without the bias beside it. Images
@@ -113,6 +113,28 @@ def current(node: FixedConv | FixedDense, values: np.ndarray) -> np.ndarray:
     if isinstance(node, FixedConv):
         return _whole_sums(values, node.weight, lambda x, w: _convolve(x, w, node))
     return _whole_sums(_vector(values, node.shared), node.weight, lambda x, w: x @ w.T)
+
+
+def float_steps(
+    node: LifNode, values: np.ndarray, bias: np.ndarray, gate: np.ndarray | None, steps: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield u and v of float neurons in every step, v before its reset, each (batch, *shape).
+
+    Args:
+        node: The neurons.
+        values: Current (time, batch, *shape); a time axis of length 1 means the same in every step.
+        bias: (channels,), what travels apart from the current.
+        gate: (steps, batch, channels) in [0, 1], or None.
+        steps: T.
+    """
+    values = _every_step(values, steps)
+    u, v = np.zeros(values.shape[1:]), np.zeros(values.shape[1:])
+    for step in range(steps):
+        g = 1.0 if gate is None else _over_space(gate[step], v.ndim)
+        u = (1 - node.du) * u + g * values[step]
+        charged = (1 - node.dv) * v + u + g * bias
+        yield u, charged
+        v = np.where(charged > node.v_threshold, 0.0, charged)
 
 
 def _run(graph: Graph | FixedGraph, images: np.ndarray, potentials: bool, listen: Listen | None) -> Trace:
@@ -218,15 +240,10 @@ def _(node: LifNode, heard: Sequence[_Signal], steps: int) -> _Signal:
     values, bias = _current(node, heard)
     values = _every_step(values, steps)
     gate = _every_step(heard[1].values, steps) if len(heard) > 1 else None
-    u, v = np.zeros(values.shape[1:]), np.zeros(values.shape[1:])
     spikes, potential = np.zeros(values.shape, np.uint8), np.zeros(values.shape)
-    for step in range(steps):
-        g = 1.0 if gate is None else _over_space(gate[step], v.ndim)
-        u = (1 - node.du) * u + g * values[step]
-        v = (1 - node.dv) * v + u + g * bias
-        spikes[step] = v > node.v_threshold
-        v = np.where(spikes[step], 0.0, v)
-        potential[step] = v
+    for step, (_, charged) in enumerate(float_steps(node, values, bias, gate, steps)):
+        spikes[step] = charged > node.v_threshold
+        potential[step] = np.where(spikes[step], 0.0, charged)
     return _Signal(spikes, potential=potential, gate=gate)
 
 

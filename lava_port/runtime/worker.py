@@ -45,6 +45,7 @@ from lava_port.graph import (
     ReadoutNode,
     Window,
     find,
+    hard_sigmoid,
     total_steps,
     windows,
 )
@@ -384,7 +385,7 @@ def _place_readout(node: ReadoutNode | FixedReadout, network: _Network, bias: np
 def _initial_gate(gate: GateNode | FixedGate) -> np.ndarray | None:
     if isinstance(gate, FixedGate) or gate.initial is None:
         return gate.initial
-    return np.clip(gate.initial.astype(np.float64) / 6 + 0.5, 0, 1)
+    return hard_sigmoid(gate.initial.astype(np.float64))
 
 
 def _gate_weights(node: GateNode | FixedGate, network: _Network) -> dict[str, Any]:

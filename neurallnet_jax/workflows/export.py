@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 import neurallnet_jax
 from lava_port import port as ports
-from lava_port.graph import FixedReadout, Graph, InputNode
+from lava_port.graph import Graph, InputNode
 from lava_port.port import Port
 from neurallnet_jax import checkpoint as checkpoints
 from neurallnet_jax import spec
@@ -120,7 +120,7 @@ def _stablehlo(source: Checkpoint | Port, path: Path) -> Written:
 
     if isinstance(source, Port):
         exported = to_stablehlo.export_port(source.fixed)
-        scale = next(node.scale for node in source.fixed.nodes if isinstance(node, FixedReadout))
+        scale = source.logit_scale
         output = "class scores, exact integers; logits = logit_scale * scores"
         temperature = source.provenance.get("temperature")
     else:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from lava_port import calibrate, passes, reference
-from lava_port.graph import ConvNode, DenseNode, FixedLif, FixedReadout
+from lava_port.graph import ConvNode, DenseNode, FixedLif
 from lava_port.port import Port
 from lava_port.scales import MARGIN
 from lava_port.trace import Trace
@@ -148,8 +148,7 @@ def compare(
                 kept.append(trace.scores)
             if progress:
                 progress(start + len(batch), len(pixels))
-    scale = next(node.scale for node in port.fixed.nodes if isinstance(node, FixedReadout))
-    left, right = np.concatenate(logits[0]), scale * np.concatenate(logits[1])
+    left, right = np.concatenate(logits[0]), port.logit_scale * np.concatenate(logits[1])
     shares = np.sum(spikes, axis=0)
     names = [node.name for node in port.fixed.nodes if isinstance(node, FixedLif)]
     return Agreement(

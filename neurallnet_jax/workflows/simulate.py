@@ -11,7 +11,7 @@ import numpy as np
 from lava_port import trace as traces
 from lava_port.energy import activity as activities
 from lava_port.energy.activity import Activity
-from lava_port.graph import FixedGraph, FixedReadout, Graph
+from lava_port.graph import FixedGraph, Graph
 from lava_port.port import Port
 from lava_port.trace import Mismatch, Trace
 from neurallnet_jax.metrics import calibration
@@ -178,8 +178,7 @@ def check_parity(
 
 def probabilities(port: Port, scores: np.ndarray) -> np.ndarray:
     """Return class probabilities of integer class scores, with the temperature of the trained network."""
-    scale = next(node.scale for node in port.fixed.nodes if isinstance(node, FixedReadout))
-    return calibration.apply_temperature(scores * scale, port.provenance.get("temperature") or 1.0)
+    return calibration.apply_temperature(scores * port.logit_scale, port.provenance.get("temperature") or 1.0)
 
 
 def backends_named(text: str) -> tuple[Backend, ...]:
