@@ -32,10 +32,13 @@ def hard_sigmoid(x: Float[Array, "*n"]) -> Float[Array, "*n"]:
 
 
 def squeeze(
-    current: Float[Array, "time batch *space channels"], bias: Float[Array, " channels"]
+    current: Float[Array, "time batch *space channels"],
+    bias: Float[Array, " channels"],
+    factor: Float[Array, " channels"] | None = None,
 ) -> Float[Array, "time batch channels"]:
-    """Return the mean of a current over space, if it has any, plus its bias."""
-    return current.mean(axis=tuple(range(2, current.ndim - 1))) + bias[None, None]
+    """Return the mean of a current over space, if it has any, times a factor, plus its bias."""
+    mean = current.mean(axis=tuple(range(2, current.ndim - 1)))
+    return (mean if factor is None else mean * factor[None, None]) + bias[None, None]
 
 
 def excite(mean: Float[Array, "time batch channels"], weights: GateWeights) -> Float[Array, "time batch channels"]:

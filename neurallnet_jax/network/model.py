@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from neurallnet_jax import spec
-from neurallnet_jax.network import attention, neurons, surrogate
+from neurallnet_jax.network import attention, spiking, surrogate
 
 __all__ = ["Model", "Output", "Signal", "run_layer"]
 
@@ -30,11 +30,13 @@ class Signal(NamedTuple):
         value: Current or spikes, (time, batch, ...); time is T or 1.
         bias: (channels,), added to the current by the neuron in every step; zero for spikes.
         gate: (time, batch, channels) in [0, 1], multiplies current and bias at the neuron; None without attention.
+        factor: (channels,), multiplies the value and not the bias, put off to the neuron; None for 1.
     """
 
     value: Array
     bias: Array
     gate: Array | None = None
+    factor: Array | None = None
 
 
 class Output(NamedTuple):
@@ -100,8 +102,9 @@ def _(layer: spec.Conv, signal: Signal, *, name: str, steps: int, train: bool) -
 
 @run_layer.register
 def _(layer: spec.BatchNorm, signal: Signal, *, name: str, steps: int, train: bool) -> Signal:
-    scale, shift = _BatchNorm(layer, name=name)(signal.value, train=train)
-    return Signal(signal.value * _over_channels(scale, signal.value), signal.bias * scale + shift)
+    signal = _applied(signal)
+    factor, shift = _BatchNorm(layer, name=name)(signal.value, train=train)
+    return Signal(signal.value, signal.bias * factor + shift, factor=factor)
 
 
 @run_layer.register
@@ -114,7 +117,7 @@ def _(layer: spec.AveragePool, signal: Signal, *, name: str, steps: int, train: 
 
 @run_layer.register
 def _(layer: spec.SqueezeExcite, signal: Signal, *, name: str, steps: int, train: bool) -> Signal:
-    gate = _Gate(layer, name=name)(attention.squeeze(signal.value, signal.bias), steps)
+    gate = _Gate(layer, name=name)(attention.squeeze(signal.value, signal.bias, signal.factor), steps)
     return signal._replace(gate=gate)
 
 
@@ -126,11 +129,15 @@ def _(layer: spec.StaticGate, signal: Signal, *, name: str, steps: int, train: b
 @run_layer.register
 def _(layer: spec.Lif, signal: Signal, *, name: str, steps: int, train: bool) -> Signal:
     du, dv = _Decays(layer, name=name)() if layer.learn_decay else (layer.du, layer.dv)
-    neuron = neurons.lif(
-        du, dv, v_threshold=layer.v_threshold, spike=surrogate.SURROGATES[layer.surrogate], reset=layer.reset
+    spikes = spiking.fire(
+        spiking.Drive(signal.value, signal.factor, signal.bias, signal.gate),
+        du,
+        dv,
+        v_threshold=layer.v_threshold,
+        spike=surrogate.SURROGATES[layer.surrogate],
+        reset=layer.reset,
+        steps=steps,
     )
-    current, bias = _gated(signal)
-    spikes = neurons.unroll(neuron, current, bias, steps=steps)
     return Signal(spikes, jnp.zeros(spikes.shape[-1]))
 
 
@@ -159,8 +166,16 @@ def _(layer: spec.Readout, signal: Signal, *, name: str, steps: int, train: bool
     return Signal(logits, jnp.zeros_like(signal.bias))
 
 
+def _applied(signal: Signal) -> Signal:
+    """Return a signal whose factor has been multiplied in."""
+    if signal.factor is None:
+        return signal
+    return signal._replace(value=signal.value * _over_channels(signal.factor, signal.value), factor=None)
+
+
 def _gated(signal: Signal) -> tuple[Array, Array]:
     """Return current and bias as they reach the neuron, each (time, batch, ..., channels) or broadcast against it."""
+    signal = _applied(signal)
     if signal.gate is None:
         return signal.value, _over_channels(signal.bias, signal.value)
     gate = signal.gate.reshape(*signal.gate.shape[:2], *(1,) * (signal.value.ndim - 3), -1)

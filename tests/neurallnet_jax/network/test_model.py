@@ -328,7 +328,7 @@ def test_the_model_spikes_with_the_surrogate_its_spec_names(monkeypatch):
     asked = []
     original = neurons.lif
     monkeypatch.setattr(
-        model.neurons, "lif", lambda *args, **options: asked.append(options) or original(*args, **options)
+        neurons, "lif", lambda *args, **options: asked.append(options) or original(*args, **options)
     )
     network = small((*BLOCK, spec.Lif(surrogate="triangle", v_threshold=0.5, reset="soft"), *HEAD))
     jax.eval_shape(Model(network).init, jax.random.key(0), jnp.zeros((1, 1, 8, 8, 3)))
