@@ -25,7 +25,7 @@ from neurallnet_jax import config, models, spec
 from neurallnet_jax.config import Training
 from neurallnet_jax.images import folder, splits
 from neurallnet_jax.metrics import calibration
-from neurallnet_jax.training import logs, loop
+from neurallnet_jax.training import allocator, logs, loop
 from neurallnet_jax.training.states import StateStore
 
 __all__ = ["RUN_NAME", "Request", "Result", "Watcher", "begun", "train"]
@@ -128,6 +128,7 @@ def train(
         ValueError: Bad input; the message says what, where and what to do.
     """
     watcher = watcher or Watcher()
+    allocator.keep_freed_memory()
     if not resume and any((out / name).exists() for name in (RUN_NAME, STATES_NAME, checkpoints.FILE_NAME)):
         raise ValueError(f"{out}: holds a RUN already; add --resume to go on with it, or name another folder")
     if resume and (changes := _differences(begun(out), request)):
