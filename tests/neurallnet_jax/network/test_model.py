@@ -327,9 +327,7 @@ def test_gradients_reach_every_weight(drawn):
 def test_the_model_spikes_with_the_surrogate_its_spec_names(monkeypatch):
     asked = []
     original = neurons.lif
-    monkeypatch.setattr(
-        neurons, "lif", lambda *args, **options: asked.append(options) or original(*args, **options)
-    )
+    monkeypatch.setattr(neurons, "lif", lambda *args, **options: asked.append(options) or original(*args, **options))
     network = small((*BLOCK, spec.Lif(surrogate="triangle", v_threshold=0.5, reset="soft"), *HEAD))
     jax.eval_shape(Model(network).init, jax.random.key(0), jnp.zeros((1, 1, 8, 8, 3)))
     assert asked[0]["spike"] is model.surrogate.triangle
