@@ -162,6 +162,7 @@ def _(layer: spec.Dense, signal: Signal, *, name: str, steps: int, train: bool) 
 
 @run_layer.register
 def _(layer: spec.Readout, signal: Signal, *, name: str, steps: int, train: bool) -> Signal:
+    signal = _applied(signal)
     logits = signal.value.mean(axis=0) + signal.bias[None]
     return Signal(logits, jnp.zeros_like(signal.bias))
 
