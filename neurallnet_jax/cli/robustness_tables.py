@@ -35,6 +35,7 @@ def show_robustness(found: Robustness, *, title: str) -> None:
         caption="severity: "
         + "; ".join(f"{CORRUPTIONS[one.name].title}, {CORRUPTIONS[one.name].unit}" for one in found.summaries)
         + ". Changed: share of images with another answer than when clean. Rates: spikes per neuron and step",
+        width=160,
     )  # fmt: skip
     show_table(
         "means over the severities",

@@ -191,15 +191,15 @@ def _judged(
 
 
 def _summary(name: str, weight: np.ndarray, values: np.ndarray, sample: np.ndarray | None, chance: float) -> Summary:
-    mean, clean = float(weight @ values), float(values[0])
-    drawn = None if sample is None else sample @ weight
+    # Differences first, so that what changes nothing is exactly zero.
+    drop, clean = float(weight @ (values[0] - values)), float(values[0])
     return Summary(
         name=name,
-        balanced_accuracy=mean,
-        interval=None if drawn is None else resampling.percentiles(drawn),
-        drop=clean - mean,
-        drop_interval=None if sample is None or drawn is None else resampling.percentiles(sample[:, 0] - drawn),
-        lost=(clean - mean) / (clean - chance) if clean > chance else None,
+        balanced_accuracy=float(weight @ values),
+        interval=None if sample is None else resampling.percentiles(sample @ weight),
+        drop=drop,
+        drop_interval=None if sample is None else resampling.percentiles((sample[:, :1] - sample) @ weight),
+        lost=drop / (clean - chance) if clean > chance else None,
     )
 
 
