@@ -80,7 +80,7 @@ def corruption_curves(results: Mapping[str, Robustness], *, theme: Theme = LIGHT
         if any(found.no_interval is None for found in results.values()):
             handles.append(Patch(color=theme.muted, alpha=0.25, label="95 % over groups"))
         handles.append(Line2D([], [], color=theme.muted, linestyle=":", label="chance"))
-        figure.legend(handles=handles, loc="outside upper left", ncols=3)
+        figure.legend(handles=handles, loc="outside upper left", ncols=4)
         return _drawn(figure, kind)
 
 

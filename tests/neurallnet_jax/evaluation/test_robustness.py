@@ -159,7 +159,14 @@ def test_the_order_and_number_of_images_change_no_corruption(found, grouped):
 def test_another_seed_draws_otherwise(grouped):
     first, second = (
         robustness.measure(
-            grouped, every(grouped), by_brightness, image_size=SIZE, names=["illumination"], severities=[5], seed=seed, draws=10
+            grouped,
+            every(grouped),
+            by_brightness,
+            image_size=SIZE,
+            names=["illumination"],
+            severities=[5],
+            seed=seed,
+            draws=10,
         )
         for seed in (0, 1)
     )
@@ -171,10 +178,10 @@ def test_without_groups_to_draw_there_is_a_reason_instead_of_intervals(large):
     one_block = dataclasses.replace(
         large, records=tuple(dataclasses.replace(one, number=1 + place) for place, one in enumerate(large.records))
     )
-    found = robustness.measure(one_block, every(one_block), by_brightness, image_size=SIZE, names=["jpeg"], severities=[3])
-    assert found.no_interval == (
-        "class 0 has only 1 group, so nothing varies between its draws; at least 2 are needed"
+    found = robustness.measure(
+        one_block, every(one_block), by_brightness, image_size=SIZE, names=["jpeg"], severities=[3]
     )
+    assert found.no_interval == ("class 0 has only 1 group, so nothing varies between its draws; at least 2 are needed")
     assert found.clean.interval is None
     for one in (*found.conditions, found.overall):
         assert (one.interval, one.drop_interval) == (None, None)
@@ -212,7 +219,9 @@ def test_clean_images_get_the_answers_and_interval_of_evaluate(saved, grouped):
     small = np.stack([decode.resized(image, SIZE) for image in grouped.pixels])
     chosen = every(grouped)
     expected = evaluate.evaluate(saved, dataclasses.replace(grouped, pixels=small), chosen)
-    found = robustness.measure(grouped, chosen, robustness.float_score(saved), image_size=SIZE, names=["jpeg"], severities=[3])
+    found = robustness.measure(
+        grouped, chosen, robustness.float_score(saved), image_size=SIZE, names=["jpeg"], severities=[3]
+    )
     assert found.clean.balanced_accuracy == pytest.approx(expected.scores.balanced_accuracy)
     group = expected.intervals["balanced_accuracy"].group
     assert (found.clean.interval.low, found.clean.interval.high) == pytest.approx((group.low, group.high), abs=0.01)

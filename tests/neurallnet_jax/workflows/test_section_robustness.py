@@ -78,7 +78,7 @@ def test_a_network_without_spikes_has_no_rates(found: Robustness) -> None:
 
 def test_two_models_share_the_curves_and_have_tables_of_their_own(found: Robustness) -> None:
     section = section_robustness.section({"one": found, "two": found})
-    assert [name for name in tables(section)] == [
+    assert list(tables(section)) == [
         "Means over the severities of one",
         "Every corruption and severity of one; of layers: spikes per neuron and step",
         "Means over the severities of two",
