@@ -72,12 +72,12 @@ def add_limit(parser: argparse.ArgumentParser, default: int | None = None) -> No
     )
 
 
-def add_only(parser: argparse.ArgumentParser) -> None:
+def add_only(parser: argparse.ArgumentParser, default: str = "all") -> None:
     """Add `--only PART`."""
     parser.add_argument(
         "--only",
         choices=("all", "unseen", "test"),
-        default="all",
+        default=default,
         help="use all images, those whose bytes the model has not seen, or the test part of the split it was trained with "
         "(default: %(default)s)",
     )

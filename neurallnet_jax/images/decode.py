@@ -26,6 +26,7 @@ __all__ = [
     "one_line",
     "quiet_pillow",
     "read_bytes",
+    "resized",
 ]
 
 MAX_PIXELS = 64_000_000
@@ -133,7 +134,6 @@ def decode_bytes(data: bytes, image_size: tuple[int, int], *, name: str) -> np.n
         ValueError: The bytes are no image we take; one line that names it, what was found, what to do.
     """
     name = one_line(name)
-    height, width = image_size
     if not data:
         raise ValueError(f"{name}: is empty (0 bytes); copy it again from its source")
     try:
@@ -151,9 +151,15 @@ def decode_bytes(data: bytes, image_size: tuple[int, int], *, name: str) -> np.n
     except _DECODER_ERRORS as error:
         reason = one_line(str(error)) or type(error).__name__
         raise ValueError(f"{name}: is a damaged image ({reason}); copy it again from its source") from None
-    if height <= colours.height and width <= colours.width:
-        return resize.by_area(np.asarray(colours, dtype=np.uint8), image_size)
-    return np.array(colours.resize((width, height), Image.Resampling.BILINEAR), dtype=np.uint8)
+    return resized(np.asarray(colours, dtype=np.uint8), image_size)
+
+
+def resized(image: np.ndarray, image_size: tuple[int, int]) -> np.ndarray:
+    """Return an image, uint8 (height, width, 3), at another size as `decode_bytes` would: by area, or, larger, linearly."""
+    height, width = image_size
+    if height <= image.shape[0] and width <= image.shape[1]:
+        return resize.by_area(image, image_size)
+    return np.array(Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR), dtype=np.uint8)
 
 
 @contextlib.contextmanager

@@ -304,6 +304,60 @@ def test_a_disk_too_full_for_a_state_is_one_line(
     assert neurallnet("train", "--data", smears, "--out", run, *TRAINING, 1, "--resume").code == 0
 
 
+# --- robustness -----------------------------------------------------------------------------------------------------------
+
+
+def test_robustness_holds_what_its_contract_says(
+    neurallnet: Callable[..., Answer], smears: Path, trained: Path, tmp_path: Path
+) -> None:
+    words = ("robustness", trained, "--data", smears, "--only", "all", "--limit", 8)
+    some = ("--corruption", "jpeg", "rotation", "--severity", 1, "--severity", 5)
+    answer = neurallnet(*words, *some, "--html", tmp_path / "page.html", "--plot", tmp_path / "curves.svg")
+    assert answer.code == 0
+    assert set(answer.json) >= {"run", "backend", "n", "seen", "seed", "clean", "corruptions", "summaries", "overall"}
+    assert [(one["name"], one["severity"], one["parameter"]) for one in answer.json["corruptions"]] == [
+        ("rotation", 1, 5), ("rotation", 5, 45), ("jpeg", 1, 80), ("jpeg", 5, 10),
+    ]  # fmt: skip
+    assert answer.json["n"] == 8
+    assert answer.json["seen"] > 0
+    assert set(answer.json["clean"]["rates"]) == set(answer.json["corruptions"][0]["rates"])
+    assert "which flatters the figures" in answer.out
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "were seen in training or selection" in page
+    assert str(tmp_path) not in page
+    assert (tmp_path / "curves.svg").read_bytes().startswith(b"<?xml")
+    again = neurallnet(*words, *some)
+    assert again.json == answer.json
+    emulated = neurallnet(*words, "--corruption", "jpeg", "--severity", 5, "--backend", "emulator")
+    assert emulated.json["backend"] == "emulator"
+    float_rates, integer_rates = (one.json["corruptions"][-1]["rates"] for one in (answer, emulated))
+    assert integer_rates == pytest.approx(float_rates, abs=0.05)
+
+
+def test_robustness_compares_runs_on_images_that_none_has_seen(
+    neurallnet: Callable[..., Answer], smears: Path, trained: Path, tmp_path: Path
+) -> None:
+    other = shutil.copytree(trained, tmp_path / "other")
+    words = ("robustness", trained, "--data", smears, "--corruption", "jpeg", "--severity", 5, "--run", other)
+    answer = neurallnet(*words, "--plot", tmp_path / "curves.png")
+    assert answer.code == 0
+    assert (answer.json["n"], answer.json["seen"]) == (4, 0)
+    assert [one["run"] for one in answer.json["others"]] == ["other"]
+    assert answer.json["others"][0]["corruptions"] == answer.json["corruptions"]
+    with Image.open(tmp_path / "curves.png") as picture:
+        assert picture.format == "PNG"
+
+
+def test_robustness_without_an_unseen_image_is_refused(
+    neurallnet: Callable[..., Answer], smears: Path, trained: Path, tmp_path: Path
+) -> None:
+    seen = set(checkpoint.load(trained).seen)
+    for file in (copy := shutil.copytree(smears, tmp_path / "seen")).rglob("*.png"):
+        if hashlib.sha256(file.read_bytes()).hexdigest() not in seen:
+            file.unlink()
+    refused(neurallnet("robustness", trained, "--data", copy), "holds no image for --only unseen")
+
+
 # --- evaluate and predict -----------------------------------------------------------------------------------------------
 
 EVALUATED = {
