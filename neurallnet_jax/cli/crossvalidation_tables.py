@@ -7,8 +7,7 @@ from neurallnet_jax.metrics.intervals import Interval
 __all__ = ["show"]
 
 _COLUMNS = [
-    "split", "fold", "seed", "n", "groups", "balanced accuracy", "accuracy", "AUROC", "validation", "best epoch",
-    "colour alone",
+    "split", "fold", "seed", "n", "groups", "balanced accuracy", "accuracy", "AUROC", "validation", "epoch", "colour",
 ]  # fmt: skip
 
 
@@ -28,7 +27,7 @@ def show(found: CrossValidation, *, title: str) -> None:
         rows,
         caption="groups: blocks of 48 neighbouring captures, joined where twins join them; sd: standard deviation of "
         "the folds (means over seeds) and of the seeds (means over folds); 95 %: interval of the mean, by bootstrap over "
-        "groups, which is what to quote, and over images; colour alone: the nearest neighbour in 18 "
+        "groups, which is what to quote, and over images; colour: the nearest neighbour in 18 "
         "colour statistics on the same images, a line that a network must leave well below to have read cells",
     )
     out = console()

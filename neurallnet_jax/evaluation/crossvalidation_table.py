@@ -15,7 +15,7 @@ from neurallnet_jax.evaluation import crossvalidation_folder as files
 from neurallnet_jax.evaluation.crossvalidation_folder import Images, Outcome
 from neurallnet_jax.evaluation.crossvalidation_plan import Arm, Cell
 from neurallnet_jax.metrics import folds, scores
-from neurallnet_jax.metrics.folds import FoldMean, Tested
+from neurallnet_jax.metrics.folds import FoldMean, Predicted
 from neurallnet_jax.metrics.intervals import Interval
 
 __all__ = [
@@ -153,7 +153,7 @@ def tabulate(out: Path) -> CrossValidation:
         raise ValueError(
             f"{out}: {len(missing)} of {len(plan.cells)} runs are not finished, {missing[0]} first; go on with --resume"
         )
-    tested: dict[str, list[Tested]] = {}
+    tested: dict[str, list[Predicted]] = {}
     rows = []
     for arm in plan.arms:
         cells = [cell for cell in plan.cells if cell.arm == arm]
@@ -201,18 +201,18 @@ def from_json(data: Mapping[str, Any]) -> CrossValidation:
         raise ValueError(f"this is no result of crossvalidate ({error}); give the file that its --json wrote") from None
 
 
-def _tested(out: Path, cell: Cell, left: Outcome, images: Images) -> Tested:
+def _tested(out: Path, cell: Cell, left: Outcome, images: Images) -> Predicted:
     strange = next((path for path in left.paths if path not in images.places), None)
     if strange is not None:
         raise ValueError(
             f"{cell.folder(out)}: scores {strange}, which {out} does not list; these are predictions of another folder"
         )
     places = np.array([images.places[path] for path in left.paths], np.int64)
-    return Tested(cell.fold, cell.seed, places, images.labels[places], left.probabilities, images.groups[places])
+    return Predicted(cell.fold, cell.seed, places, images.labels[places], left.probabilities, images.groups[places])
 
 
 def _split_scores(
-    arm: Arm, found: Sequence[tuple[Cell, Outcome]], tested: Sequence[Tested], classes: tuple[str, ...], images: int
+    arm: Arm, found: Sequence[tuple[Cell, Outcome]], tested: Sequence[Predicted], classes: tuple[str, ...], images: int
 ) -> SplitScores:
     rows = [_run_scores(cell, left, run, classes) for (cell, left), run in zip(found, tested, strict=True)]
     together = len(np.unique(np.concatenate([run.images for run in tested])))
@@ -228,7 +228,7 @@ def _split_scores(
     )
 
 
-def _run_scores(cell: Cell, left: Outcome, run: Tested, classes: tuple[str, ...]) -> RunScores:
+def _run_scores(cell: Cell, left: Outcome, run: Predicted, classes: tuple[str, ...]) -> RunScores:
     found = scores.score(run.labels, run.probabilities, classes)
     return RunScores(
         fold=cell.fold,
@@ -246,7 +246,7 @@ def _run_scores(cell: Cell, left: Outcome, run: Tested, classes: tuple[str, ...]
     )
 
 
-def _gaps(rows: Sequence[SplitScores], tested: Mapping[str, Sequence[Tested]]) -> tuple[Gap, ...]:
+def _gaps(rows: Sequence[SplitScores], tested: Mapping[str, Sequence[Predicted]]) -> tuple[Gap, ...]:
     flattering = [row for row in rows if row.scheme == "random"]
     honest = [row for row in rows if row.scheme == "contiguous"]
     return tuple(

@@ -27,7 +27,8 @@ def colour_line(dataset: Dataset, known_places: np.ndarray, test_places: np.ndar
         test_places: Places of the images to tell.
     """
     places = np.concatenate([known_places, test_places])
-    statistics = np.concatenate([_statistics(dataset.pixels[part]) for part in np.array_split(places, _PARTS)])
+    parts = min(_PARTS, len(places))
+    statistics = np.concatenate([_statistics(dataset.pixels[part]) for part in np.array_split(places, parts)])
     known, test = statistics[: len(known_places)], statistics[len(known_places) :]
     deviation = known.std(axis=0)
     # A statistic that never varies says nothing.

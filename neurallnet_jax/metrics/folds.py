@@ -12,7 +12,7 @@ import numpy as np
 from neurallnet_jax.metrics import calibration
 from neurallnet_jax.metrics.intervals import METRICS, Interval
 
-__all__ = ["FoldMean", "Metric", "Tested", "difference", "draw_means", "percentiles", "summarise"]
+__all__ = ["FoldMean", "Metric", "Predicted", "difference", "draw_means", "percentiles", "summarise"]
 
 Metric: TypeAlias = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 """(labels, probabilities, weights) -> one value per column of weights."""
@@ -22,7 +22,7 @@ _CHUNK = 250
 
 
 @dataclass(frozen=True, eq=False)
-class Tested:
+class Predicted:
     """What one run says of the images that its fold tests on.
 
     Attributes:
@@ -66,7 +66,7 @@ class FoldMean:
 
 
 def summarise(
-    tested: Sequence[Tested],
+    tested: Sequence[Predicted],
     *,
     metric: str = "balanced_accuracy",
     draws: int = 2000,
@@ -101,8 +101,8 @@ def summarise(
 
 
 def difference(
-    first: Sequence[Tested],
-    second: Sequence[Tested],
+    first: Sequence[Predicted],
+    second: Sequence[Predicted],
     *,
     metric: str = "balanced_accuracy",
     by: str = "group",
@@ -120,7 +120,7 @@ def difference(
 
 
 def draw_means(
-    tested: Sequence[Tested], *, metric: str, by: str, draws: int = 2000, seed: int = 0
+    tested: Sequence[Predicted], *, metric: str, by: str, draws: int = 2000, seed: int = 0
 ) -> tuple[np.ndarray | None, str | None]:
     """Return the metric's mean over folds and seeds in every draw, (draws,), or None with the reason.
 
@@ -176,13 +176,13 @@ class _Fold:
     """
 
     number: int
-    runs: tuple[Tested, ...]
+    runs: tuple[Predicted, ...]
     places: tuple[np.ndarray, ...]
     strata: tuple[tuple[int, np.ndarray, int], ...]
     size: int
 
     @classmethod
-    def of(cls, runs: Sequence[Tested], by: str) -> "_Fold":
+    def of(cls, runs: Sequence[Predicted], by: str) -> "_Fold":
         """Return the fold of the runs of all its seeds."""
         names, first, places = np.unique(
             np.concatenate([run.images for run in runs]), return_index=True, return_inverse=True
@@ -199,14 +199,18 @@ class _Fold:
         return cls(runs[0].fold, tuple(runs), tuple(np.split(places.reshape(-1), cuts)), tuple(strata), len(names))
 
     def scores(self, metric: Metric, generator: np.random.Generator, size: int) -> Iterator[np.ndarray]:
-        """Yield the metric of every run in `size` draws that all of them share."""
+        """Yield the metric of every run in `size` draws that all of them share; NaN where none of its images is drawn."""
         weights = np.empty((self.size, size))
         for _, index, count in self.strata:
             picks = generator.integers(count, size=(size, count)).T * size + np.arange(size)
             drawn = np.bincount(picks.ravel(), minlength=count * size).reshape(count, size)
             weights[index >= 0] = drawn[index[index >= 0]]
         for run, places in zip(self.runs, self.places, strict=True):
-            yield metric(run.labels, run.probabilities, weights[places])
+            own = weights[places]
+            drawn = own.sum(axis=0) > 0
+            values = np.full(size, np.nan)
+            values[drawn] = metric(run.labels, run.probabilities, own[:, drawn])
+            yield values
 
 
 def _known_mean(rows: list[np.ndarray]) -> np.ndarray:
@@ -218,16 +222,16 @@ def _known_mean(rows: list[np.ndarray]) -> np.ndarray:
     return np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
 
 
-def _by_fold(tested: Sequence[Tested]) -> list[list[Tested]]:
+def _by_fold(tested: Sequence[Predicted]) -> list[list[Predicted]]:
     numbers = sorted({run.fold for run in tested})
     return [sorted((run for run in tested if run.fold == one), key=lambda run: run.seed) for one in numbers]
 
 
-def _strata_sizes(runs: Sequence[Tested]) -> int:
+def _strata_sizes(runs: Sequence[Predicted]) -> int:
     return sum(count for _, _, count in _Fold.of(runs, "group").strata)
 
 
-def _values(tested: Sequence[Tested], metric: str) -> np.ndarray:
+def _values(tested: Sequence[Predicted], metric: str) -> np.ndarray:
     """Return the metric of every run, (folds, seeds), checked."""
     if metric not in METRICS:
         raise ValueError(f"unknown metric {metric!r}; known are {', '.join(METRICS)}")
@@ -244,6 +248,6 @@ def _values(tested: Sequence[Tested], metric: str) -> np.ndarray:
     return np.array([[_value(run, metric) for run in row] for row in rows])
 
 
-def _value(run: Tested, metric: str) -> float:
+def _value(run: Predicted, metric: str) -> float:
     labels, probabilities = calibration.check_predictions(run.labels, run.probabilities)
     return float(METRICS[metric](labels, probabilities, np.ones((len(labels), 1)))[0])
