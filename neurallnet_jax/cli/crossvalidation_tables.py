@@ -36,7 +36,7 @@ def show(found: CrossValidation, *, title: str) -> None:
         for reason in dict.fromkeys(reason for mean in split.means.values() for reason in mean.reasons):
             out.print(f"{split.name}: {reason}", markup=False)
     if found.skipped:
-        out.print(f"{found.skipped:,} files were no readable image and are left out", markup=False)
+        out.print(f"files that are no readable image, left out: {found.skipped:,}", markup=False)
 
 
 def _rows(split: SplitScores) -> list[list[object]]:
@@ -60,7 +60,7 @@ def _rows(split: SplitScores) -> list[list[object]]:
 def _words(split: SplitScores) -> str:
     seen = sum(one.seen for one in split.runs)
     tested = f"{split.name}: {split.tested:,} images are tested on, {split.untested:,} are in no test fold"
-    return tested + (f"; {seen} test images have the bytes of an image that trained or selected" if seen else "")
+    return tested + (f"; test images with the bytes of one that trained or selected: {seen:,}" if seen else "")
 
 
 def _score(value: float | None) -> str:

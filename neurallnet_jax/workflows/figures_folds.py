@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator
 
 from neurallnet_jax.evaluation.crossvalidation_table import CrossValidation, RunScores, SplitScores
 from neurallnet_jax.workflows import wording
@@ -32,7 +32,6 @@ def fold_dots(found: CrossValidation, *, theme: Theme = LIGHT) -> bytes:
         for axis, split in zip(axes, found.splits, strict=True):
             _panel(axis, split, found.folds, theme)
         axes[-1].set_xlabel("balanced accuracy on the test images")
-        axes[-1].xaxis.set_major_formatter(PercentFormatter(1))
         axes[-1].xaxis.set_major_locator(MaxNLocator(nbins=8))
         low, high = axes[-1].get_xlim()
         axes[-1].set_xlim(low, min(high, 1.01))
@@ -48,9 +47,9 @@ def _panel(axis: Axes, split: SplitScores, folds: Sequence[int], theme: Theme) -
         axis.plot(run.balanced_accuracy, place + _offset(run, seeds), **_ring(theme))
         axis.plot(run.colour, place, **_stroke(theme))
     mean, bottom = split.means["balanced_accuracy"], len(ordered)
-    for interval, width in ((mean.group, 1.4), (mean.image, 4.5)):
+    for interval, style in ((mean.image, _band(theme)), (mean.group, _line(theme))):
         if interval is not None:
-            axis.plot([interval.low, interval.high], [bottom, bottom], color=theme.first, linewidth=width)
+            axis.plot([interval.low, interval.high], [bottom, bottom], **style)
     if mean.mean is not None:
         axis.plot(mean.mean, bottom, **_diamond(theme))
         axis.axvline(mean.mean, color=theme.muted, linewidth=0.8, linestyle=(0, (1, 2)), zorder=0)
@@ -82,11 +81,26 @@ def _diamond(theme: Theme) -> dict:
     return {"marker": "D", "markersize": 7, "color": theme.first, "linestyle": "", "zorder": 3}
 
 
+def _line(theme: Theme) -> dict:
+    return {
+        "color": theme.first,
+        "linewidth": 1.6,
+        "marker": "|",
+        "markersize": 7,
+        "markeredgewidth": 1.6,
+        "zorder": 2.5,
+    }
+
+
+def _band(theme: Theme) -> dict:
+    return {"color": theme.first, "alpha": 0.3, "linewidth": 7, "solid_capstyle": "butt"}
+
+
 def _legend(theme: Theme) -> list[Line2D]:
     return [
         Line2D([], [], label="one run", **_ring(theme)),
         Line2D([], [], label="mean over folds", **_diamond(theme)),
         Line2D([], [], label="colour alone", **_stroke(theme)),
-        Line2D([], [], label="95 % over groups", color=theme.first, linewidth=1.4),
-        Line2D([], [], label="95 % over images", color=theme.first, linewidth=4.5),
+        Line2D([], [], label="95 % over groups", **_line(theme)),
+        Line2D([], [], label="95 % over images", **_band(theme)),
     ]

@@ -86,7 +86,7 @@ def _picture(found: CrossValidation) -> page.Picture:
         figures_folds.fold_dots(found),
         figures_folds.fold_dots(found, theme=figures.DARK),
         alt=f"Balanced accuracy of every run by split and fold. {said}.",
-        caption="Rings are runs, the diamond is their mean with its interval over groups (thin) and over images (thick), "
+        caption="Rings are runs, the diamond is their mean with its intervals over groups (line) and over images (band), "
         "upright strokes are what colour alone reaches on the same images.",
     )
 
@@ -142,7 +142,7 @@ def _counts(found: CrossValidation) -> Table:
         )
         for split in found.splits
     )
-    skipped = f"; {found.skipped:,} files were no readable image" if found.skipped else ""
+    skipped = f"; {found.skipped:,} more could not be read" if found.skipped else ""
     header = ("Split", "Tested on", "In no test fold", "Same bytes in training")
     return Table(f"Images by split, of {found.images:,}{skipped}", header, "lrrr", rows)
 

@@ -82,7 +82,7 @@ def test_a_finished_folder_needs_nothing_else(neurallnet: Callable[..., Answer],
     answer = neurallnet("crossvalidate", "--out", crossvalidated, "--resume")
     assert answer.code == 0
     assert crossvalidation_table.from_json(answer.json) == crossvalidation_table.tabulate(crossvalidated)
-    assert "1 files were no readable image and are left out" in answer.out
+    assert "files that are no readable image, left out: 1" in answer.out
     gap = answer.json["gaps"][0]["value"]
     assert f"{gap:+.4f}" in answer.out
     refused(
