@@ -1,6 +1,7 @@
 """Arguments that several commands share, and a parser that refuses in one line. Imports nothing that computes."""
 
 import argparse
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import NoReturn
 
@@ -17,6 +18,7 @@ __all__ = [
     "add_timeout",
     "positive",
     "seed",
+    "typed",
     "whole",
 ]
 
@@ -146,6 +148,30 @@ def positive(text: str) -> float:
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text} is not a number above zero")
     return value
+
+
+def typed(
+    args: argparse.Namespace,
+    add_arguments: Callable[[argparse.ArgumentParser], None],
+    *,
+    apart: Collection[str] = ("resume", "json"),
+) -> list[str]:
+    """Return the options that were given other values than their defaults, as they would be typed.
+
+    Args:
+        args: Parsed arguments.
+        add_arguments: What added them to the parser.
+        apart: Names of options to leave out.
+    """
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    words = []
+    for action in parser._actions:
+        value = getattr(args, action.dest, None)
+        if action.dest in ("help", *apart) or value is None or value == action.default:
+            continue
+        words += [action.option_strings[0], *map(str, value if isinstance(value, list) else [value])]
+    return words
 
 
 def _integer(text: str) -> int:

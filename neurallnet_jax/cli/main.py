@@ -21,6 +21,7 @@ __all__ = ["COMMANDS", "convert_to_lava", "main"]
 COMMANDS = {
     "demo": "the whole chain on drawn smears: train, convert, run Lava, estimate energy, write a report",
     "train": "train a network on a folder of images",
+    "crossvalidate": "train and score every fold of one or more splits, in one table with intervals",
     "evaluate": "score a trained network on a folder, with intervals",
     "robustness": "score a trained network on images that get worse, in eight ways and five severities",
     "predict": "class and probability of single images",

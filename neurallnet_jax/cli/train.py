@@ -8,10 +8,14 @@ import argparse
 import shlex
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from neurallnet_jax.cli.arguments import add_data, add_json, add_seed, positive, whole
+from neurallnet_jax.cli.arguments import add_data, add_json, add_seed, positive, typed, whole
 
-__all__ = ["add_arguments", "run"]
+if TYPE_CHECKING:
+    from neurallnet_jax.training.run import Request
+
+__all__ = ["add_arguments", "add_recipe", "request_of", "run"]
 
 _MODELS = ("neurallnet", "neurallnet-relu")
 
@@ -20,6 +24,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `train`; those left out take the preset's value."""
     add_data(parser, skip=False)
     parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder to write")
+    add_recipe(parser)
+    parser.add_argument(
+        "--split",
+        default="contiguous",
+        metavar="S",
+        help="contiguous, blocks, random, all, or a split file (default: %(default)s)",
+    )
+    parser.add_argument("--fold", type=int, default=0, metavar="K", help="fold of the split, 0 to 4 (default: 0)")
+    parser.add_argument(
+        "--margin",
+        type=int,
+        metavar="N",
+        help="capture numbers left out on either side of what split contiguous tests on (default: 24)",
+    )
+    add_seed(parser, "everything random")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on with a training that was stopped; repeat its other arguments"
+    )
+    add_json(parser)
+
+
+def add_recipe(parser: argparse.ArgumentParser) -> None:
+    """Add what is trained and how, the same for every fold and seed; `request_of` reads it."""
     parser.add_argument("--preset", default="neurallnet", help="neurallnet or tiny (default: %(default)s)")
     parser.add_argument(
         "--model",
@@ -35,30 +62,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--weight-bits", type=int, choices=range(2, 9), metavar="N",
         help="round kernels to N bits (2 to 8) whenever the network runs; best with --from and a small learning rate",
     )  # fmt: skip
-    parser.add_argument(
-        "--split",
-        default="contiguous",
-        metavar="S",
-        help="contiguous, blocks, random, all, or a split file (default: %(default)s)",
-    )
-    parser.add_argument("--fold", type=int, default=0, metavar="K", help="fold of the split, 0 to 4 (default: 0)")
-    add_seed(parser, "everything random")
     parser.add_argument("--from", dest="source", metavar="RUN", help="begin with the weights of this RUN")
-    parser.add_argument(
-        "--resume", action="store_true", help="go on with a training that was stopped; repeat its other arguments"
-    )
-    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Train and print how it went."""
     from neurallnet_jax.cli.output import console, write_json
     from neurallnet_jax.cli.watching import BarWatcher
+    from neurallnet_jax.images import splits
     from neurallnet_jax.training import run as runs
 
-    request = _request(args)
+    margin = splits.TEST_MARGIN if args.margin is None else args.margin
+    if args.margin is not None and args.split != "contiguous":
+        raise ValueError(f"--margin {args.margin}: split {args.split} leaves out no such numbers; leave it out")
+    request = request_of(args, split=args.split, fold=args.fold, seed=args.seed, margin=margin)
     started = time.perf_counter()
-    command = f"neurallnet train {shlex.join(_words(args))}"
+    command = f"neurallnet train {shlex.join(typed(args, add_arguments))}"
     with BarWatcher() as watcher:
         result = runs.train(request, args.out, resume=args.resume, command=command, watcher=watcher)
     seconds = time.perf_counter() - started
@@ -88,7 +107,12 @@ def run(args: argparse.Namespace) -> int:
     return 0 if finished else 130
 
 
-def _request(args: argparse.Namespace):
+def request_of(args: argparse.Namespace, *, split: str, fold: int, seed: int, margin: int) -> "Request":
+    """Return what the arguments of `add_data` and `add_recipe` ask for, on one fold of a split.
+
+    Raises:
+        ValueError: They contradict each other, or name a preset or RUN that does not exist.
+    """
     import dataclasses
 
     from neurallnet_jax import checkpoint, config, spec
@@ -121,21 +145,10 @@ def _request(args: argparse.Namespace):
         data=args.data,
         network=network,
         training=training,
-        split=args.split,
-        fold=args.fold,
-        seed=args.seed,
+        split=split,
+        fold=fold,
+        seed=seed,
         source=args.source,
         on_bad_image=args.on_bad_image,
+        margin=margin,
     )
-
-
-def _words(args: argparse.Namespace) -> list[str]:
-    """Return the arguments that were given, `--resume` and `--json` left out, as they would be typed."""
-    defaults = argparse.ArgumentParser()
-    add_arguments(defaults)
-    words = []
-    for action in defaults._actions:
-        value = getattr(args, action.dest, None)
-        if action.dest not in ("help", "resume", "json") and value is not None and value != action.default:
-            words += [action.option_strings[0], str(value)]
-    return words

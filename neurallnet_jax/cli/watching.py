@@ -47,7 +47,8 @@ class BarWatcher(Watcher):
         """Say what was found and how it is split."""
         parts = {part: split.parts.count(part) for part in ("train", "validation", "test", "unused")}
         found = ", ".join(f"{count} {part}" for part, count in parts.items() if count)
-        self._say(f"{len(dataset)} images of {', '.join(dataset.classes)}; split {split.scheme}: {found}")
+        margin = "" if split.margin is None else f", margin {split.margin}"
+        self._say(f"{len(dataset)} images of {', '.join(dataset.classes)}; split {split.scheme}{margin}: {found}")
         output.warn_skipped(dataset.bad)
         if start:
             self._say(f"going on after step {start}")

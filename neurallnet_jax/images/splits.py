@@ -26,6 +26,7 @@ __all__ = [
     "Part",
     "Scheme",
     "Split",
+    "check_margin",
     "digest",
     "groups",
     "indices",
@@ -45,9 +46,10 @@ BLOCK = 48
 BLOCK_MARGIN = 8
 """Numbers left out on either side of a block that tests or validates."""
 TEST_MARGIN = 24
-"""Numbers left out on either side of the fifth that a contiguous fold tests on."""
+"""Numbers left out, unless another margin is asked for, on either side of the fifth that a contiguous fold tests on."""
 
 _HEADER = "# neurallnet split, format_version 1, scheme "
+_MARGIN = ", margin "
 _COLUMNS = ["path", "sha256", "label", "number", "part"]
 
 
@@ -58,16 +60,21 @@ class Split:
     Attributes:
         scheme: `contiguous`, `blocks`, `random`, `all`, or `manifest` for a file made elsewhere.
         parts: `train`, `validation`, `test` or `unused` per record.
+        margin: Numbers left out on either side of a contiguous test fifth; None for the other schemes.
     """
 
     scheme: str
     parts: tuple[str, ...]
+    margin: int | None = None
 
 
-def make_split(records: Sequence[Record], *, scheme: Scheme, fold: int = 0, seed: int = 0) -> Split:
+def make_split(
+    records: Sequence[Record], *, scheme: Scheme, fold: int = 0, seed: int = 0, margin: int = TEST_MARGIN
+) -> Split:
     """Return the part of every record, decided class by class.
 
-    - `contiguous`: fold k tests on the k-th fifth in order of capture number; 24 numbers on either side are left out.
+    - `contiguous`: fold k tests on the k-th fifth in order of capture number; `margin` numbers on either side, 24 unless
+      more or fewer are asked for, are left out.
       Of the blocks of 48 numbers that this leaves whole, the third of every five validates, with 8 numbers left out
       around it, and the rest trains.
     - `blocks`: of the blocks of 48 numbers that hold images, those whose place is k modulo 5 test and the next ones
@@ -81,6 +88,7 @@ def make_split(records: Sequence[Record], *, scheme: Scheme, fold: int = 0, seed
         scheme: Which of the above.
         fold: k, in 0..4; without effect on `all`.
         seed: Shuffles `random`; without effect on the others.
+        margin: Capture numbers left out on either side of a `contiguous` test fifth; the other schemes have none.
 
     Raises:
         ValueError: A class is too small for the scheme, or an argument is out of range; one line.
@@ -91,17 +99,32 @@ def make_split(records: Sequence[Record], *, scheme: Scheme, fold: int = 0, seed
         raise ValueError(f"fold is {fold}; expected 0..{FOLDS - 1}")
     if not records:
         raise ValueError("there is no image to split; name a folder with one sub-folder per class")
+    check_margin(scheme, margin)
     parts = ["train"] * len(records)
     if scheme != "all":
         for label in sorted({record.label for record in records}):
             places = [place for place, record in enumerate(records) if record.label == label]
             places.sort(key=lambda place: (records[place].number, records[place].path))
             members = [records[place] for place in places]
-            chosen = _random(members, fold, seed) if scheme == "random" else _by_number(members, scheme, fold)
-            _check_class(members, chosen, scheme, fold)
+            chosen = _random(members, fold, seed) if scheme == "random" else _by_number(members, scheme, fold, margin)
+            _check_class(members, chosen, scheme, fold, margin)
             for place, part in zip(places, chosen, strict=True):
                 parts[place] = part
-    return Split(scheme, tuple(parts))
+    return Split(scheme, tuple(parts), margin if scheme == "contiguous" else None)
+
+
+def check_margin(scheme: str, margin: int) -> None:
+    """Refuse a margin that is no number of captures, and one of its own for a scheme that has none.
+
+    Raises:
+        ValueError: See above; one line.
+    """
+    if isinstance(margin, bool) or not isinstance(margin, int) or margin < 0:
+        raise ValueError(f"margin is {margin!r}; expected a whole number of captures, at least 0")
+    if scheme != "contiguous" and margin != TEST_MARGIN:
+        raise ValueError(
+            f"margin {margin}: split {scheme} leaves out no such numbers; use it with split contiguous alone"
+        )
 
 
 def indices(split: Split, part: Part) -> np.ndarray:
@@ -137,7 +160,7 @@ def digest(dataset: Dataset) -> str:
 
 
 def write_split(split: Split, dataset: Dataset, path: Path) -> None:
-    """Write path, SHA-256, label, number and part of every record as CSV, after one line that names the scheme.
+    """Write path, SHA-256, label, number and part of every record as CSV, after one line that names scheme and margin.
 
     The file is written beside its final name and renamed.
     """
@@ -145,7 +168,8 @@ def write_split(split: Split, dataset: Dataset, path: Path) -> None:
     temporary = path.with_name(f".{path.name}-{uuid.uuid4().hex}.tmp")
     try:
         with temporary.open("x", newline="", encoding="utf-8") as file:
-            file.write(f"{_HEADER}{split.scheme}\n")
+            margin = "" if split.margin is None else f"{_MARGIN}{split.margin}"
+            file.write(f"{_HEADER}{split.scheme}{margin}\n")
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(_COLUMNS)
             for record, part in zip(dataset.records, split.parts, strict=True):
@@ -167,7 +191,7 @@ def read_split(path: Path, dataset: Dataset) -> Split:
     Raises:
         ValueError: The file cannot be read, or a file's bytes or class differ, or one is missing or added; one line.
     """
-    scheme, rows = _read_rows(Path(path))
+    scheme, margin, rows = _read_rows(Path(path))
     known = {record.path: record for record in dataset.records}
     parts: dict[str, str] = {}
     for row in rows:
@@ -181,7 +205,7 @@ def read_split(path: Path, dataset: Dataset) -> Split:
         if name not in parts:
             text = f"{path}: {name} of {dataset.root} is not listed; remove it, or make a new split"
             raise ValueError(one_line(text))
-    return Split(scheme, tuple(parts[record.path] for record in dataset.records))
+    return Split(scheme, tuple(parts[record.path] for record in dataset.records), margin)
 
 
 def _problem(row: dict[str, str], record: Record | None, dataset: Dataset) -> str:
@@ -197,23 +221,31 @@ def _problem(row: dict[str, str], record: Record | None, dataset: Dataset) -> st
     return ""
 
 
-def _read_rows(path: Path) -> tuple[str, list[dict[str, str]]]:
+def _read_rows(path: Path) -> tuple[str, int | None, list[dict[str, str]]]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is no text"
         raise ValueError(f"{path}: cannot be read as a split ({reason}); name a CSV file") from None
-    scheme = "manifest"
+    scheme, margin = "manifest", None
     if text.startswith("#"):
         first, _, text = text.partition("\n")
         if not first.startswith(_HEADER):
             raise ValueError(f"{path}: begins with {first[:60]!r}; expected {_HEADER!r}, from this version or older")
-        scheme = first[len(_HEADER) :].strip()
+        scheme, margin = _scheme_and_margin(path, first[len(_HEADER) :].strip())
     reader = csv.DictReader(text.splitlines(keepends=True))
     lacking = [column for column in ("path", "sha256", "part") if column not in (reader.fieldnames or ())]
     if lacking:
         raise ValueError(f"{path}: has no column {', '.join(lacking)}; a split has {', '.join(_COLUMNS)}")
-    return scheme, list(reader)
+    return scheme, margin, list(reader)
+
+
+def _scheme_and_margin(path: Path, text: str) -> tuple[str, int | None]:
+    scheme, named, margin = text.partition(_MARGIN)
+    if named and not margin.isdecimal():
+        raise ValueError(f"{path}: has margin {margin[:20]!r}; expected a whole number of captures, at least 0")
+    # Files of versions that knew one margin only do not name it.
+    return scheme, int(margin) if named else TEST_MARGIN if scheme == "contiguous" else None
 
 
 def _block(number: int) -> int:
@@ -232,7 +264,7 @@ def _random(members: Sequence[Record], fold: int, seed: int) -> list[str]:
     return [part[record.path] for record in members]
 
 
-def _by_number(members: Sequence[Record], scheme: Scheme, fold: int) -> list[str]:
+def _by_number(members: Sequence[Record], scheme: Scheme, fold: int, margin: int) -> list[str]:
     numbers = [record.number for record in members]
     if scheme == "blocks":
         present = sorted({_block(number) for number in numbers})
@@ -241,11 +273,11 @@ def _by_number(members: Sequence[Record], scheme: Scheme, fold: int) -> list[str
         return [_part(number, test, BLOCK_MARGIN, validation) for number in numbers]
     fifth = numbers[fold * len(numbers) // FOLDS : (fold + 1) * len(numbers) // FOLDS]
     test = [(fifth[0], fifth[-1])] if fifth else []
-    cut = {_block(number) for number in numbers if _near(number, test, TEST_MARGIN)}
+    cut = {_block(number) for number in numbers if _near(number, test, margin)}
     whole = sorted({_block(number) for number in numbers} - cut)
     phase = min(FOLDS // 2, len(whole) - 1)
     validation = [_span(block) for place, block in enumerate(whole) if place % FOLDS == phase]
-    return [_part(number, test, TEST_MARGIN, validation) for number in numbers]
+    return [_part(number, test, margin, validation) for number in numbers]
 
 
 def _part(number: int, test: Sequence[_Span], margin: int, validation: Sequence[_Span]) -> str:
@@ -266,11 +298,14 @@ def _span(block: int) -> _Span:
     return block * BLOCK + 1, (block + 1) * BLOCK
 
 
-def _check_class(members: Sequence[Record], parts: Sequence[str], scheme: Scheme, fold: int) -> None:
+def _check_class(members: Sequence[Record], parts: Sequence[str], scheme: Scheme, fold: int, margin: int) -> None:
     for part in ("test", "validation", "train"):
         if part not in parts:
             name = members[0].path.split("/")[0]
+            wide = scheme == "contiguous" and margin > 0
+            left_out = f" with {margin} numbers left out on either side" if wide else ""
+            way_out = "add images" if scheme == "random" else "use --split random, or add images"
             raise ValueError(
-                f"split {scheme}, fold {fold}: class folder {name} ({len(members)} images) would have none for {part}; "
-                + ("add images" if scheme == "random" else "use --split random, or add images")
+                f"split {scheme}, fold {fold}{left_out}: class folder {one_line(name)} ({len(members)} images) would have "
+                f"none for {part}; {'take a smaller --margin, ' if wide else ''}{way_out}"
             )

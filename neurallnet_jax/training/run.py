@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import jax
 import numpy as np
@@ -22,48 +22,19 @@ import numpy as np
 import neurallnet_jax
 from neurallnet_jax import checkpoint as checkpoints
 from neurallnet_jax import config, models, spec
-from neurallnet_jax.config import Training
 from neurallnet_jax.images import folder, splits
 from neurallnet_jax.metrics import calibration
 from neurallnet_jax.training import allocator, logs, loop
+from neurallnet_jax.training import request as requests
+from neurallnet_jax.training.request import Request
 from neurallnet_jax.training.states import StateStore
 
-__all__ = ["RUN_NAME", "Request", "Result", "Watcher", "begun", "train"]
+__all__ = ["RUN_NAME", "SPLIT_NAME", "Request", "Result", "Watcher", "begun", "check_classes", "train"]
 
 FORMAT_VERSION = 1
 RUN_NAME = "run.json"
 SPLIT_NAME = "split.csv"
 STATES_NAME = "states"
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a training is asked to do.
-
-    Attributes:
-        data: Image folder with one sub-folder per class.
-        network: The network; its number of outputs is set to the number of classes found.
-        training: How to train.
-        split: `contiguous`, `blocks`, `random`, `all`, or the path of a manifest.
-        fold: Fold of the split.
-        seed: Decides initial weights, order and augmentation (and the `random` split).
-        source: RUN whose weights to begin with, or None; they must fit the network. Where the classes differ, the last
-            dense layer begins anew.
-        on_bad_image: Whether a file that is no image is skipped or stops the training.
-    """
-
-    data: str
-    network: spec.Network
-    training: Training
-    split: str = "contiguous"
-    fold: int = 0
-    seed: int = 0
-    source: str | None = None
-    on_bad_image: Literal["skip", "fail"] = "fail"
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.seed < 2**32:
-            raise ValueError(f"seed is {self.seed}; expected 0..{2**32 - 1}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,9 +102,10 @@ def train(
     allocator.keep_freed_memory()
     if not resume and any((out / name).exists() for name in (RUN_NAME, STATES_NAME, checkpoints.FILE_NAME)):
         raise ValueError(f"{out}: holds a RUN already; add --resume to go on with it, or name another folder")
-    if resume and (changes := _differences(begun(out), request)):
+    if resume and (changes := requests.differences(begun(out), request)):
         raise ValueError(
-            f"{out}: was begun with other settings ({changes}); resume with the same, or train into another folder"
+            f"{out}: was begun with other settings ({'; '.join(changes)}); resume with the same, or train into another "
+            "folder"
         )
     if resume and (out / checkpoints.FILE_NAME).exists():
         return _ended(checkpoints.load(out))
@@ -143,15 +115,24 @@ def train(
         on_bad_image=request.on_bad_image,
         progress=watcher.decoding,
     )
+    check_classes(dataset)
+    split = splits.read_split(out / SPLIT_NAME, dataset) if resume else _split(request, dataset)
+    return _train(request, out, dataset, split, resume=resume, command=command, watcher=watcher, clock=clock)
+
+
+def check_classes(dataset: folder.Dataset) -> None:
+    """Refuse images that cannot teach to tell their classes apart.
+
+    Raises:
+        ValueError: There is one class, or one without an image.
+    """
     labels = sorted(set(dataset.labels.tolist()))
     if len(dataset.classes) < 2 or len(labels) < len(dataset.classes):
         present = [str(dataset.classes[label]) for label in labels]
         raise ValueError(
-            f"{request.data}: images of {', '.join(present)} alone cannot teach {', '.join(dataset.classes)}; "
+            f"{dataset.root}: images of {', '.join(present)} alone cannot teach {', '.join(dataset.classes)}; "
             "every class needs its folder with images"
         )
-    split = splits.read_split(out / SPLIT_NAME, dataset) if resume else _split(request, dataset)
-    return _train(request, out, dataset, split, resume=resume, command=command, watcher=watcher, clock=clock)
 
 
 def begun(out: Path) -> Request:
@@ -171,10 +152,7 @@ def begun(out: Path) -> Request:
         found = data.get("format_version") if isinstance(data, dict) else None
         raise ValueError(f"{path}: format version {found}, this release reads {FORMAT_VERSION}")
     try:
-        fields = dict(data["request"])
-        fields["network"] = spec.network_from_json(fields["network"])
-        fields["training"] = config.training_from_json(fields["training"])
-        return Request(**fields)
+        return requests.from_json(data["request"])
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: does not say what was asked for ({error}); train into another folder") from None
 
@@ -234,23 +212,6 @@ def _train(
     return dataclasses.replace(result, checkpoint=saved)
 
 
-def _differences(before: Request, now: Request) -> str:
-    """Return every setting that differs, and how, in words; of the layers only that they do."""
-    if before == now:
-        return ""
-    old, new = (_flat(dataclasses.asdict(request)) for request in (before, now))
-    layers = ["the layers differ"] if before.network.layers != now.network.layers else []
-    keys = [key for key in new if key != "network.layers" and old[key] != new[key]]
-    return "; ".join([f"{key} was {old[key]!r}, is {new[key]!r}" for key in keys] + layers)
-
-
-def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    leaves: dict[str, Any] = {}
-    for key, value in tree.items():
-        leaves |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
-    return leaves
-
-
 def _ended(saved: checkpoints.Checkpoint) -> Result:
     record = saved.provenance
     return Result(
@@ -277,7 +238,8 @@ class _Recorder:
 
 def _split(request: Request, dataset: folder.Dataset) -> splits.Split:
     if scheme := _scheme(request):
-        return splits.make_split(dataset.records, scheme=scheme, fold=request.fold, seed=request.seed)
+        fold, seed, margin = request.fold, request.seed, request.margin
+        return splits.make_split(dataset.records, scheme=scheme, fold=fold, seed=seed, margin=margin)
     return splits.read_split(Path(request.split), dataset)
 
 
@@ -335,6 +297,7 @@ def _provenance(
         "split": {
             "scheme": _scheme(request) or "manifest",
             "fold": request.fold,
+            **({"margin": request.margin} if request.split == "contiguous" else {}),
             **{part: len(places) for part, places in parts.items()},
         },
         "seed": request.seed,
@@ -358,8 +321,6 @@ def _versions() -> dict[str, str]:
 
 
 def _write_run(out: Path, request: Request, *, command: str) -> None:
-    fields = dataclasses.asdict(request)
-    fields["network"] = spec.network_to_json(request.network)
-    fields["training"] = config.training_to_json(request.training)
+    fields = requests.to_json(request)
     record = {"format_version": FORMAT_VERSION, "command": command, "request": fields, "versions": _versions()}
     checkpoints.write_atomically(out / RUN_NAME, (json.dumps(record, indent=1) + "\n").encode())

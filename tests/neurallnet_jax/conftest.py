@@ -1,6 +1,7 @@
 """Shape checks, no silent broadcasting, and small classifiers for the tests of `neurallnet_jax`."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,8 +16,13 @@ import numpy as np  # noqa: E402
 from flax import traverse_util  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
-from neurallnet_jax import checkpoint, models, spec  # noqa: E402
+from neurallnet_jax import checkpoint, config, models, spec  # noqa: E402
+from neurallnet_jax.evaluation import crossvalidation_folder as files  # noqa: E402
+from neurallnet_jax.evaluation.crossvalidation_plan import Plan  # noqa: E402
+from neurallnet_jax.images import splits  # noqa: E402
+from neurallnet_jax.images.folder import Dataset, Record  # noqa: E402
 from neurallnet_jax.network.model import Model  # noqa: E402
+from neurallnet_jax.training.request import Request  # noqa: E402
 
 # The first example of a test pays for compiling.
 settings.register_profile("compiles", deadline=None)
@@ -78,3 +84,51 @@ def classifier_of() -> Callable[..., models.Classifier]:
         return draw_classifier(network, classes, seed, preprocessing or checkpoint.Preprocessing())
 
     return classifier
+
+
+@pytest.fixture(scope="session")
+def crossvalidated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a finished cross-validation of two splits, three folds and two seeds whose predictions are drawn.
+
+    200 images of each of two classes; nothing is trained. Copy it before changing it.
+    """
+    out = tmp_path_factory.mktemp("folds") / "cv"
+    records = tuple(
+        Record(f"{name}/{number}.png", f"{label:032x}{number:032x}", label, number)
+        for label, name in enumerate(("calm", "wild"))
+        for number in range(1, 201)
+    )
+    dataset = Dataset(Path("smears"), ("calm", "wild"), records, np.zeros((400, 1, 1, 3), np.uint8))
+    network = spec.neurallnet(2, widths=(4,), image_size=(8, 8), steps=2, attention=None)
+    plan = Plan(
+        Request("smears", network, config.Training(epochs=3)),
+        schemes=("contiguous", "random"),
+        folds=(0, 2, 4),
+        seeds=(0, 1),
+        margins=(4,),
+    )
+    groups = splits.groups(records, np.arange(400))
+    begun = files.Begun(
+        plan, "neurallnet crossvalidate --data smears", splits.digest(dataset), ("calm", "wild"), 400, 1
+    )
+    files.begin(out, begun, dataset, groups)
+    for cell in plan.cells:
+        request = plan.request_of(cell)
+        split = splits.make_split(
+            records, scheme=cell.arm.scheme, fold=cell.fold, seed=cell.seed, margin=request.margin
+        )
+        test = splits.indices(split, "test")
+        rng = np.random.default_rng([cell.fold, cell.seed, len(cell.name)])
+        right = rng.beta(4, 1 if cell.arm.scheme == "random" else 2, len(test))
+        labels = dataset.labels[test]
+        rows = np.stack([np.where(labels == k, right, 1 - right) for k in (0, 1)], axis=1)
+        left = files.Outcome(
+            paths=tuple(records[place].path for place in test.tolist()),
+            probabilities=rows,
+            seen=int(cell.arm.scheme == "random"),
+            best_epoch=1 + cell.fold % 3,
+            validation=0.9 + cell.seed / 100,
+            colour=0.75 + cell.fold / 100,
+        )
+        files.finish(out, cell, left, ("calm", "wild"), [("calm", "wild")[label] for label in labels.tolist()], {})
+    return out

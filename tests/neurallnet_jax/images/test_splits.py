@@ -10,7 +10,17 @@ from hypothesis import strategies as st
 
 from neurallnet_jax.images.classes import CLASSES
 from neurallnet_jax.images.folder import Dataset, Record, open_folder
-from neurallnet_jax.images.splits import Scheme, Split, digest, groups, indices, make_split, read_split, write_split
+from neurallnet_jax.images.splits import (
+    TEST_MARGIN,
+    Scheme,
+    Split,
+    digest,
+    groups,
+    indices,
+    make_split,
+    read_split,
+    write_split,
+)
 from neurallnet_jax.images.twins import fingerprints, twin_groups, twin_pairs
 
 DATA = Path(__file__).resolve().parents[3] / "data"
@@ -62,6 +72,52 @@ def test_contiguous_split_of_600_numbers_worked_out_by_hand():
     assert runs(numbers_of(records, split, "train")) == [(1, 96), (265, 280), (345, 520), (585, 600)]
 
 
+def test_contiguous_split_with_100_numbers_left_out_worked_out_by_hand():
+    """Fold 1 of 600 tests on 121-240 and leaves out 21-120 and 241-340.
+
+    The whole blocks that this leaves are 385-432, 433-480, 481-528, 529-576 and 577-600; the third validates, 481-528,
+    with 473-480 and 529-536 left out. 1-20 and 341-384 lie in blocks that the margin cuts, and train.
+    """
+    records = smears(range(1, 601))
+    split = make_split(records, scheme="contiguous", fold=1, margin=100)
+    assert split.margin == 100
+    assert runs(numbers_of(records, split, "test")) == [(121, 240)]
+    assert runs(numbers_of(records, split, "validation")) == [(481, 528)]
+    assert runs(numbers_of(records, split, "unused")) == [(21, 120), (241, 340), (473, 480), (529, 536)]
+    assert runs(numbers_of(records, split, "train")) == [(1, 20), (341, 472), (537, 600)]
+
+
+def test_without_a_margin_what_is_no_test_begins_next_to_it():
+    """The third whole block is 241-288 and validates."""
+    records = smears(range(1, 601))
+    split = make_split(records, scheme="contiguous", fold=1, margin=0)
+    assert runs(numbers_of(records, split, "test")) == [(121, 240)]
+    assert 120 in numbers_of(records, split, "train")
+    assert 241 in numbers_of(records, split, "validation")
+
+
+@pytest.mark.parametrize("margin", [-1, 1.5, True, "24"])
+def test_a_margin_that_is_no_number_of_captures_is_refused(margin):
+    with pytest.raises(ValueError, match=r"margin is .*; expected a whole number of captures, at least 0"):
+        make_split(smears(range(1, 601)), scheme="contiguous", margin=margin)
+
+
+@pytest.mark.parametrize("scheme", ["blocks", "random", "all"])
+def test_a_margin_is_refused_where_it_would_do_nothing(scheme):
+    with pytest.raises(ValueError, match=f"margin 100: split {scheme} leaves out no such numbers"):
+        make_split(smears(range(1, 601)), scheme=scheme, margin=100)
+    assert make_split(smears(range(1, 601)), scheme=scheme).margin is None
+
+
+@pytest.mark.parametrize("margin", [200, 10_000])
+def test_a_margin_that_leaves_nothing_to_train_on_is_refused_with_a_way_out(margin):
+    with pytest.raises(
+        ValueError,
+        match=rf"fold 1 with {margin} numbers left out on either side: class folder a .*take a smaller --margin",
+    ):
+        make_split(smears(range(1, 301)), scheme="contiguous", fold=1, margin=margin)
+
+
 def test_blocks_split_of_300_numbers_worked_out_by_hand():
     """Blocks are 1-48, ..., 241-288, 289-300. Fold 0 tests the first and sixth; the second and seventh validate.
 
@@ -104,12 +160,12 @@ def capture_numbers(draw: st.DrawFn) -> list[int]:
 
 
 @settings(deadline=None, max_examples=40)
-@given(capture_numbers(), capture_numbers(), st.integers(0, 4), st.randoms(use_true_random=False))
-def test_margins_hold_for_any_numbers_and_the_order_of_records_does_not_matter(first, second, fold, random):
+@given(capture_numbers(), capture_numbers(), st.integers(0, 4), st.integers(0, 60), st.randoms(use_true_random=False))
+def test_margins_hold_for_any_numbers_and_the_order_of_records_does_not_matter(first, second, fold, margin, random):
     records = smears(first, second)
-    around: tuple[tuple[Scheme, int], ...] = (("contiguous", 24), ("blocks", 8))
+    around: tuple[tuple[Scheme, int], ...] = (("contiguous", margin), ("blocks", 8))
     for scheme, around_test in around:
-        split = make_split(records, scheme=scheme, fold=fold)
+        split = make_split(records, scheme=scheme, fold=fold, margin=margin if scheme == "contiguous" else TEST_MARGIN)
         for label in (0, 1):
             part = {name: np.array(numbers_of(records, split, name, label)) for name in ("train", "validation", "test")}
             assert all(len(some) for some in part.values())
@@ -118,7 +174,12 @@ def test_margins_hold_for_any_numbers_and_the_order_of_records_does_not_matter(f
             assert np.abs(part["validation"][:, None] - part["train"]).min() > 8
         order = list(range(len(records)))
         random.shuffle(order)
-        again = make_split([records[place] for place in order], scheme=scheme, fold=fold)
+        again = make_split(
+            [records[place] for place in order],
+            scheme=scheme,
+            fold=fold,
+            margin=margin if scheme == "contiguous" else TEST_MARGIN,
+        )
         assert again.parts == tuple(split.parts[place] for place in order)
 
 
@@ -165,8 +226,12 @@ def test_all_trains_on_everything():
 )
 def test_a_class_that_is_too_small_is_refused_by_name_with_a_way_out(scheme, count, part):
     way_out = "add images" if scheme == "random" else "use --split random, or add images"
+    margin, smaller = "", ""
+    if scheme == "contiguous":
+        margin, smaller = " with 24 numbers left out on either side", "take a smaller --margin, "
     with pytest.raises(
-        ValueError, match=rf"{scheme}, fold 0: class folder b \({count} images\) .* for {part}; {way_out}"
+        ValueError,
+        match=rf"{scheme}, fold 0{margin}: class folder b \({count} images\) .* for {part}; {smaller}{way_out}",
     ):
         make_split(smears(range(1, 401), range(1, count + 1)), scheme=scheme)
 
@@ -220,6 +285,24 @@ def test_a_split_survives_its_file_and_leaves_no_other(dataset: Dataset, written
         f"a/0003.png,{3:064x},a,3,train",
     ]
     assert list(written.parent.iterdir()) == [written]
+
+
+@pytest.mark.parametrize("margin", [0, 24, 100])
+def test_the_file_of_a_contiguous_split_says_how_many_numbers_were_left_out(dataset: Dataset, tmp_path, margin):
+    split = Split("contiguous", ("train", "validation", "test", "unused", "train", "test", "train"), margin)
+    write_split(split, dataset, tmp_path / "split.csv")
+    first = (tmp_path / "split.csv").read_text(encoding="utf-8").splitlines()[0]
+    assert first == f"# neurallnet split, format_version 1, scheme contiguous, margin {margin}"
+    assert read_split(tmp_path / "split.csv", dataset) == split
+
+
+def test_a_contiguous_split_from_before_there_were_margins_had_24(dataset: Dataset, written: Path):
+    text = written.read_text(encoding="utf-8")
+    written.write_text(text.replace("scheme blocks", "scheme contiguous", 1), encoding="utf-8")
+    assert read_split(written, dataset).margin == 24
+    written.write_text(text.replace("scheme blocks", "scheme contiguous, margin some", 1), encoding="utf-8")
+    with pytest.raises(ValueError, match="has margin 'some'; expected a whole number of captures"):
+        read_split(written, dataset)
 
 
 def test_a_failing_write_leaves_the_old_file(dataset: Dataset, written: Path):

@@ -360,6 +360,33 @@ def test_a_run_begun_before_there_were_weight_bits_can_be_resumed(stopped, whole
     assert same_bits(out, whole[0])
 
 
+def test_a_run_begun_before_there_were_margins_left_24_numbers_out_and_can_be_resumed(
+    stopped, whole, request_, tmp_path
+):
+    out = shutil.copytree(stopped, tmp_path / "run")
+    record = json.loads((out / runs.RUN_NAME).read_text())
+    assert record["request"].pop("margin") == 24
+    (out / runs.RUN_NAME).write_text(json.dumps(record))
+    assert runs.begun(out).margin == 24
+    runs.train(request_, out, resume=True)
+    assert same_bits(out, whole[0])
+
+
+def test_a_run_records_how_many_numbers_its_contiguous_split_left_out(brief, squares_of, tmp_path):
+    data = write_folder(tmp_path / "data", lambda count, *rest: squares_of(20 * count, *rest), 2, 0)
+    request = dataclasses.replace(brief, data=str(data), split="contiguous", margin=3, fold=2)
+    saved = runs.train(request, tmp_path / "run").checkpoint
+    assert saved is not None
+    assert saved.provenance["split"]["margin"] == 3
+    assert json.loads((tmp_path / "run" / runs.RUN_NAME).read_text())["request"]["margin"] == 3
+    header = (tmp_path / "run" / runs.SPLIT_NAME).read_text().splitlines()[0]
+    assert header.endswith("scheme contiguous, margin 3")
+    # 240 numbers of a class, of which the fold tests on 97 to 144.
+    assert list(parts_of(tmp_path / "run").values()).count("test") == 2 * 48
+    with pytest.raises(ValueError, match=r"was begun with other settings \(margin was 3, is 4\)"):
+        runs.train(dataclasses.replace(request, margin=4), tmp_path / "run", resume=True)
+
+
 def test_weights_that_do_not_fit_the_network_are_refused(whole, brief, tmp_path):
     wider = spec.neurallnet(2, widths=(5,), image_size=(8, 8), steps=2, attention=None)
     with pytest.raises(ValueError, match=r"has shape \(4,\), the network \(5,\)"):
