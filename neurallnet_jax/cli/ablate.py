@@ -15,6 +15,7 @@ from neurallnet_jax.cli.arguments import add_json, whole
 
 if TYPE_CHECKING:
     from neurallnet_jax.evaluation.ablation import Protocol
+    from neurallnet_jax.evaluation.ablation_results import Ablation
 
 __all__ = ["add_arguments", "run"]
 
@@ -51,6 +52,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what to do about files that are no readable image (default: fail)",
     )
     parser.add_argument("--resume", action="store_true", help="go on with a folder that was begun")
+    parser.add_argument(
+        "--show", action="store_true", help="print what is finished in a folder that was begun, and train nothing"
+    )
     parser.add_argument("--html", type=Path, metavar="FILE", help="write the table and figures as one page")
     add_json(parser)
 
@@ -58,23 +62,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train what is missing, and print the table."""
     from neurallnet_jax.cli import output, tables_ablation
-    from neurallnet_jax.cli.watching import BarWatcher
     from neurallnet_jax.evaluation import ablation, ablation_results
 
     output.check_places(args.json, args.html)
-    before = ablation.begun(args.out) if args.resume else None
-    protocol = _protocol(args, before.protocol if before else None)
     command = f"neurallnet ablate {shlex.join(sys.argv[2:])}"
-    result = ablation.ablate(
-        protocol,
-        args.out,
-        words=args.study or (before.words if before else ("all",)),
-        seeds=args.seeds or (before.seeds if before else _SEEDS),
-        resume=args.resume,
-        command=command,
-        watching=BarWatcher,
-        heard=tables_ablation.say_outcome,
-    )
+    result = ablation.table(args.out, words=args.study or (), seeds=args.seeds) if args.show else _ablate(args, command)
     if result is None:
         out = shlex.quote(str(args.out))
         output.console().print(f"stopped; go on with\n  neurallnet ablate --out {out} --resume", markup=False)
@@ -86,6 +78,25 @@ def run(args: argparse.Namespace) -> int:
         section_ablation.write(result, args.html, command=command)
     output.write_json(args.json, ablation_results.to_json(result))
     return 1 if result.identity_equals_none is False else 0
+
+
+def _ablate(args: argparse.Namespace, command: str) -> "Ablation | None":
+    from neurallnet_jax.cli import tables_ablation
+    from neurallnet_jax.cli.watching import BarWatcher
+    from neurallnet_jax.evaluation import ablation
+
+    before = ablation.begun(args.out) if args.resume else None
+    protocol = _protocol(args, before.protocol if before else None)
+    return ablation.ablate(
+        protocol,
+        args.out,
+        words=args.study or (before.words if before else ("all",)),
+        seeds=args.seeds or (before.seeds if before else _SEEDS),
+        resume=args.resume,
+        command=command,
+        watching=BarWatcher,
+        heard=tables_ablation.say_outcome,
+    )
 
 
 def _protocol(args: argparse.Namespace, before: "Protocol | None") -> "Protocol":

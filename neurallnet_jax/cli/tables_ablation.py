@@ -49,7 +49,7 @@ def _row(arm: ArmResult) -> list[str | float | int]:
         score + spread,
         _difference(arm),
         "-" if arm.rate is None else f"{arm.rate:.3f}",
-        " ".join(f"{rate:.2f}" for rate in arm.rates.values()) or "-",
+        " ".join(f"{rate:.3f}" for rate in arm.rates.values()) or "-",
         "-" if arm.spikes is None else round(arm.spikes),
         state(arm),
         "-" if arm.seconds is None else round(arm.seconds),

@@ -31,7 +31,7 @@ from neurallnet_jax.metrics import calibration, scores
 from neurallnet_jax.training import loop
 from neurallnet_jax.training import run as runs
 
-__all__ = ["Begun", "Protocol", "ablate", "begun", "described", "firing_rates", "read_results"]
+__all__ = ["Begun", "Protocol", "ablate", "begun", "described", "firing_rates", "read_results", "table"]
 
 FORMAT_VERSION = 1
 ABLATION_NAME = "ablation.json"
@@ -159,18 +159,33 @@ def begun(out: Path) -> Begun:
 
 
 def read_results(out: Path) -> list[Outcome]:
-    """Return the outcomes of a folder; a last line that a killed command left unfinished is dropped from the file.
+    """Return the outcomes of a folder; a last line that a killed command left unfinished is left out.
 
     Raises:
         ValueError: A line is none that this release wrote; the message names it.
     """
     path = out / RESULTS_NAME
-    if not path.is_file():
-        return []
-    lines = path.read_text(encoding="utf-8").split("\n")
-    if lines[-1]:
-        checkpoints.write_atomically(path, "".join(f"{line}\n" for line in lines[:-1]).encode())
-    return [_outcome(line, f"{path}, line {number}") for number, line in enumerate(lines[:-1], start=1)]
+    return [_outcome(line, f"{path}, line {number}") for number, line in enumerate(_lines(path), start=1)]
+
+
+def table(out: Path, *, words: Sequence[str] = (), seeds: int | None = None) -> Ablation:
+    """Return what is finished in a folder, and train nothing; the folder may be at work.
+
+    Args:
+        out: The folder.
+        words: Studies, arms or `all`; none for those that were asked for.
+        seeds: Number of seeds, from 0; None for that which was asked for.
+
+    Raises:
+        ValueError: There is no ablation, nothing of it is finished, or a word is unknown.
+    """
+    before = begun(out)
+    chosen = arms.chosen(arms.arms(before.protocol.network), words or before.words)
+    seeds = seeds or before.seeds
+    found = [one for one in read_results(out) if one.seed < seeds]
+    if not any(one.arm == arm.name for one in found for arm in chosen):
+        raise ValueError(f"{out}: nothing of this is finished yet; go on with --resume")
+    return ablation_results.summarise(chosen, found, described(before.protocol, seeds))
 
 
 def described(protocol: Protocol, seeds: int) -> dict[str, Any]:
@@ -189,6 +204,11 @@ def described(protocol: Protocol, seeds: int) -> dict[str, Any]:
 
 
 # --- The folder
+
+
+def _lines(path: Path) -> list[str]:
+    # A complete line ends with a line feed, so what stands after the last one was cut short.
+    return path.read_text(encoding="utf-8").split("\n")[:-1] if path.is_file() else []
 
 
 def _outcome(line: str, where: str) -> Outcome:
@@ -224,6 +244,10 @@ def _begin(out: Path, protocol: Protocol, words: Sequence[str], seeds: int, *, r
         _test_places(_open(protocol), protocol, 0)
         out.mkdir(parents=True, exist_ok=True)
     checkpoints.write_atomically(path, (json.dumps(record, indent=1) + "\n").encode())
+    # What a killed command left unfinished would spoil the next line.
+    checkpoints.write_atomically(
+        out / RESULTS_NAME, "".join(f"{line}\n" for line in _lines(out / RESULTS_NAME)).encode()
+    )
 
 
 def _differences(before: Protocol, now: Protocol) -> str:
