@@ -220,7 +220,7 @@ class Network:
     def shuffles(self) -> Shuffle:
         """What the gates of its layers are shuffled over; `images` where any takes those of another image."""
         found = {layer.shuffle for layer in self.layers if isinstance(layer, SqueezeExcite)}
-        return next((kind for kind in ("images", "channels") if kind in found), "none")
+        return "images" if "images" in found else "channels" if "channels" in found else "none"
 
 
 def neurallnet(

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import jax
 import numpy as np
@@ -113,7 +113,7 @@ def ablate(
     todo = [(arm, seed) for seed in range(seeds) for arm in chosen]
     missing = any((arm.name, seed) not in found for arm, seed in todo)
     dataset = _open(protocol) if missing else None
-    if missing and jax.config.jax_compilation_cache_dir is None:
+    if missing and jax.config.jax_compilation_cache_dir is None:  # pyright: ignore[reportAttributeAccessIssue]
         jax.config.update("jax_compilation_cache_dir", str((out / COMPILED_NAME).resolve()))
     for place, (arm, seed) in enumerate(todo, start=1):
         key = (arm.name, seed)
@@ -226,7 +226,7 @@ def _begin(out: Path, protocol: Protocol, words: Sequence[str], seeds: int, *, r
             raise ValueError(
                 f"{out}: was begun with other settings ({changes}); leave them out, or begin in another folder"
             )
-        words, seeds = dict.fromkeys((*before.words, *words)), max(seeds, before.seeds)
+        words, seeds = tuple(dict.fromkeys((*before.words, *words))), max(seeds, before.seeds)
     elif path.exists() or (out / RESULTS_NAME).exists():
         raise ValueError(f"{out}: holds an ablation already; add --resume to go on with it, or name another folder")
     fields = dataclasses.asdict(protocol)
@@ -271,7 +271,7 @@ def _open(protocol: Protocol) -> folder.Dataset:
 
 def _test_places(dataset: folder.Dataset, protocol: Protocol, seed: int) -> np.ndarray:
     """Return the places of the test images of a seed, refusing a split that has none."""
-    scheme = next((one for one in ("contiguous", "blocks", "random") if one == protocol.split), None)
+    scheme = next((one for one in get_args(splits.Scheme) if one == protocol.split), None)
     if scheme:
         split = splits.make_split(dataset.records, scheme=scheme, fold=protocol.fold, seed=seed)
     else:

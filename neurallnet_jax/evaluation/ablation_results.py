@@ -186,16 +186,20 @@ def outcome_from_json(data: Mapping[str, Any]) -> Outcome:
     Raises:
         TypeError: A field is missing or unknown.
     """
-    return Outcome(**{key: tuple(value) if isinstance(value, list) else value for key, value in data.items()})
+    return Outcome(**_tuples(data))
 
 
 def _arm_from_json(data: Mapping[str, Any]) -> ArmResult:
-    fields = {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
+    fields = _tuples(data)
     if fields["difference"] is not None:
         given = dict(fields["difference"])
         interval = None if given["interval"] is None else Interval(**given["interval"])
         fields["difference"] = Difference(given["mean"], tuple(given["by_seed"]), interval)
     return ArmResult(**fields)
+
+
+def _tuples(data: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
 
 
 def _arm(arm: Arm, own: Mapping[int, Outcome], reference: Mapping[int, Outcome]) -> ArmResult:

@@ -4,6 +4,7 @@ Knows the results of an ablation, and no figure other than the one it draws.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
@@ -42,7 +43,7 @@ def dots(arms: Sequence[ArmResult], *, theme: Theme = LIGHT) -> bytes:
         for axis, title in (
             (scores, "Balanced accuracy"),
             (differences, "Difference [95 %]"),
-            (rates, "Spikes per neuron and step"),
+            (rates, "Firing rate by layer"),
         ):
             figures.headed(axis, title, theme)
             axis.grid(axis="x")
@@ -64,7 +65,7 @@ def _label(arm: ArmResult) -> str:
     return wording.shorten(arm.name, _LONGEST_NAME) + mark
 
 
-def _style(arm: ArmResult, theme: Theme) -> dict[str, str]:
+def _style(arm: ArmResult, theme: Theme) -> dict[str, Any]:
     colour = theme.second if arm.dead else theme.first
     return {"color": colour, "markerfacecolor": "none" if arm.dead else colour}
 
