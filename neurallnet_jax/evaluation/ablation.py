@@ -226,7 +226,7 @@ def _begin(out: Path, protocol: Protocol, words: Sequence[str], seeds: int, *, r
             raise ValueError(
                 f"{out}: was begun with other settings ({changes}); leave them out, or begin in another folder"
             )
-        command = json.loads(path.read_text(encoding="utf-8"))["command"]
+        command = json.loads(path.read_text(encoding="utf-8")).get("command", command)
         words, seeds = tuple(dict.fromkeys((*before.words, *words))), max(seeds, before.seeds)
     elif path.exists() or (out / RESULTS_NAME).exists():
         raise ValueError(f"{out}: holds an ablation already; add --resume to go on with it, or name another folder")
