@@ -72,7 +72,7 @@ def weight_shapes(network: spec.Network) -> dict[str, tuple[int, ...]]:
                 own |= {"excite_kernel": (hidden, channels), "excite_bias": (channels,)}
                 own |= {"initial": (channels,)} if layer.delay else {}
             case spec.StaticGate():
-                own["gate"] = (channels,)
+                own |= {"gate": (channels,)} if layer.learned else {}
             case spec.Lif(learn_decay=True):
                 own |= {"dv": (), "du": ()} if layer.du < 1 else {"dv": ()}
             case spec.Dense():
@@ -151,6 +151,11 @@ def _(layer: spec.Dense, source: graph.Node, name: str, shape: tuple[int, ...], 
 def _(
     layer: spec.SqueezeExcite, source: graph.Node, name: str, shape: tuple[int, ...], weights: Weights
 ) -> graph.GateNode:
+    if layer.shuffle != "none":
+        raise GraphError(
+            f"layer '{name}': its gates are shuffled over {layer.shuffle}, a control that is no network of its own; "
+            "convert the arm whose gates are not shuffled"
+        )
     path = spec.GATE_PATH_MESSAGES
     if 0 < layer.delay < path:
         raise GraphError(
@@ -175,7 +180,9 @@ def _(
     layer: spec.StaticGate, source: graph.Node, name: str, shape: tuple[int, ...], weights: Weights
 ) -> graph.NormNode:
     # A gate that never changes scales current and bias of its channel, as a batch norm without a shift does.
-    gate = graph.hard_sigmoid(weights[f"params/{name}/gate"].astype(np.float64))
+    gate = (
+        graph.hard_sigmoid(weights[f"params/{name}/gate"].astype(np.float64)) if layer.learned else np.ones(shape[-1])
+    )
     return graph.NormNode(name, (source.name,), shape, gate.astype(np.float32), np.zeros_like(gate, np.float32))
 
 

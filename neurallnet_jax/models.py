@@ -4,7 +4,7 @@ Knows how to run a model; knows neither how to train one nor files.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol, TypeAlias
@@ -18,12 +18,13 @@ from jaxtyping import Array
 from neurallnet_jax import checkpoint as checkpoints
 from neurallnet_jax import spec
 from neurallnet_jax.network import encoding, straight_through
-from neurallnet_jax.network.model import Model, Output
+from neurallnet_jax.network.model import SHUFFLE_KEY, Model, Output
 
 __all__ = [
     "Classifier",
     "Predict",
     "Variables",
+    "batches",
     "create",
     "from_checkpoint",
     "make_predict",
@@ -156,7 +157,11 @@ class Predict(Protocol):
 
 
 def make_predict(classifier: Classifier) -> Predict:
-    """Return a function that scores images; it is compiled once and serves any variables."""
+    """Return a function that scores images; it is compiled once and serves any variables.
+
+    Where gates come from another image of the batch, the images are dealt out to batches in a random order, so that the
+    order of a folder, which is that of its classes, tells nothing; it is the same order in every call.
+    """
     run = jax.jit(lambda variables, batch, key: classifier.apply(variables, batch, key).logits)
     expected = (*classifier.spec.image_size, classifier.spec.channels)
     key = jax.random.key(_EVALUATION_SEED)
@@ -172,17 +177,27 @@ def make_predict(classifier: Classifier) -> Predict:
             raise ValueError(f"images are {pixels.shape[1:]}, the network takes {expected}; decode them at that size")
         batch_size = min(batch_size, max(len(pixels), 1))
         logits = np.zeros((len(pixels), classifier.spec.classes), np.float32)
-        for start in range(0, len(pixels), batch_size):
-            batch = np.asarray(pixels[start : start + batch_size])
-            count = len(batch)
-            if count < batch_size:
-                batch = np.concatenate([batch, np.zeros((batch_size - count, *batch.shape[1:]), batch.dtype)])
-            logits[start : start + count] = np.asarray(run(variables, batch, jax.random.fold_in(key, start)))[:count]
+        for start, places in batches(classifier.spec, len(pixels), batch_size):
+            count = min(batch_size, len(pixels) - start)
+            found = run(variables, np.asarray(pixels[places]), jax.random.fold_in(key, start))
+            logits[places[:count]] = np.asarray(found)[:count]
             if progress:
                 progress(start + count, len(pixels))
         return logits
 
     return predict
+
+
+def batches(network: spec.Network, count: int, batch_size: int) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield how many images came before, and the places of the `batch_size` images of every batch.
+
+    The last batch is filled up with images that were scored before; what it says of these is to be dropped.
+    """
+    order = np.arange(count)
+    if network.shuffles == "images":
+        order = np.random.default_rng(_EVALUATION_SEED).permutation(order)
+    for start in range(0, count, batch_size):
+        yield start, np.resize(np.roll(order, -start), batch_size)
 
 
 @partial(jax.jit, static_argnums=0)
@@ -206,13 +221,18 @@ def _classifier(
             network.encoding, jnp.asarray(pixels, jnp.float32), preprocessing, key, steps=network.steps
         )
 
+    def keys(key: Array) -> dict[str, Array] | None:
+        return {SHUFFLE_KEY: jax.random.fold_in(key, 1)} if network.shuffles != "none" else None
+
     def apply(variables: Variables, pixels: Array, key: Array) -> Output:
         kernels = _as_run(variables, network, weight_bits)
-        return model.apply(kernels, encoded(pixels, key))  # pyright: ignore[reportReturnType]
+        return model.apply(kernels, encoded(pixels, key), rngs=keys(key))  # pyright: ignore[reportReturnType]
 
     def train(variables: Variables, pixels: Array, key: Array) -> tuple[Output, Any]:
         kernels = _as_run(variables, network, weight_bits)
-        output, updates = model.apply(kernels, encoded(pixels, key), train=True, mutable=["batch_stats"])
+        output, updates = model.apply(
+            kernels, encoded(pixels, key), train=True, mutable=["batch_stats"], rngs=keys(key)
+        )
         return output, updates.get("batch_stats", {})  # pyright: ignore[reportAttributeAccessIssue]
 
     return Classifier(network, preprocessing, classes, variables, apply, train, weight_bits)

@@ -39,6 +39,7 @@ __all__ = [
 Shape: TypeAlias = tuple[int, ...]
 Encoding: TypeAlias = Literal["direct", "rate", "latency"]
 Surrogate: TypeAlias = Literal["triangle", "atan", "fast_sigmoid", "sigmoid"]
+Shuffle: TypeAlias = Literal["none", "images", "channels"]
 
 GATE_PATH_MESSAGES = 2
 """Messages between the squeeze of a current and the gate that multiplies it: squeeze -> excite, excite -> neuron."""
@@ -91,11 +92,15 @@ class SqueezeExcite:
         min_hidden: Least number of hidden units.
         delay: Steps between the statistics and the gate. 0 gates each step with its own statistics; k >= 1 gates step t
             with the statistics of step t - k, and with a learned gate per channel before that.
+        shuffle: A control of ablations, in training and at rest: `images` gives every image the gates of another image
+            of its batch, `channels` gives every image its own gates in a random order of channels, drawn anew for each
+            image and batch. Both keep the values of the gates and break what they tell; neither runs on hardware.
     """
 
     reduction: int = 8
     min_hidden: int = 4
     delay: int = 0
+    shuffle: Shuffle = "none"
 
     def hidden(self, channels: int) -> int:
         """Return the number of hidden units for `channels` gated channels."""
@@ -107,7 +112,12 @@ class StaticGate:
     """A learned gate per channel, the same in every step and for every image: attention without its statistics.
 
     It folds into the weights of its channel and costs hardware nothing.
+
+    Attributes:
+        learned: Whether the gate is trained; otherwise it is 1, which changes nothing: a control of ablations.
     """
+
+    learned: bool = True
 
 
 @dataclass(frozen=True)
@@ -205,6 +215,12 @@ class Network:
     def spiking(self) -> bool:
         """Whether any layer spikes."""
         return any(isinstance(layer, Lif) for layer in self.layers)
+
+    @property
+    def shuffles(self) -> Shuffle:
+        """What the gates of its layers are shuffled over; `images` where any takes those of another image."""
+        found = {layer.shuffle for layer in self.layers if isinstance(layer, SqueezeExcite)}
+        return "images" if "images" in found else "channels" if "channels" in found else "none"
 
 
 def neurallnet(
@@ -412,6 +428,7 @@ def _validate_layer(layer: LayerSpec, name: str, steps: int) -> None:
             need(layer.surrogate in get_args(Surrogate), f"unknown surrogate {layer.surrogate!r}")
         case SqueezeExcite():
             need(layer.reduction >= 1 and layer.min_hidden >= 1, f"bad sizes in {layer}")
+            need(layer.shuffle in get_args(Shuffle), f"unknown shuffle {layer.shuffle!r}")
             need(
                 0 <= layer.delay < max(steps, 1),
                 f"delay {layer.delay} does not lie in 0..{steps - 1}; with {steps} steps no later statistics arrive",

@@ -25,6 +25,7 @@ COMMANDS = {
     "evaluate": "score a trained network on a folder, with intervals",
     "robustness": "score a trained network on images that get worse, in eight ways and five severities",
     "predict": "class and probability of single images",
+    "ablate": "train with one part changed at a time, over seeds: accuracy beside firing rates",
     "convert-to-lava": "turn a trained network into integers and Lava processes (a PORT)",
     "simulate": "run a PORT on images: emulator, NumPy reference or Lava",
     "parity": "prove that emulator, reference and Lava spike alike",

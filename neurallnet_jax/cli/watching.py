@@ -22,17 +22,21 @@ class BarWatcher(Watcher):
 
     The first Ctrl-C, or the SIGTERM of a batch system, asks the loop to stop after the step, so that a whole state is
     saved; the second interrupts.
+
+    Args:
+        label: Name of one training among many, shown in its bar; its epochs then get no line of their own.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, label: str = "") -> None:
         self.images_per_second: float | None = None
+        self._label = label
         self._console = output.console(stderr=True)
         self._stop = False
         self._bar = output.progress_bar(TextColumn("{task.fields[state]}"))
 
     def __enter__(self) -> "BarWatcher":
         self._display = self._bar.__enter__()
-        self._task = self._display.add_task("reading images", total=None, state="")
+        self._task = self._display.add_task(f"{self._label}  reading images".strip(), total=None, state="")
         self._before = {number: signal.signal(number, self._interrupt) for number in _STOPS}
         return self
 
@@ -45,6 +49,11 @@ class BarWatcher(Watcher):
 
     def opened(self, dataset: folder.Dataset, split: splits.Split, steps_per_epoch: int, start: int) -> None:
         """Say what was found and how it is split."""
+        self._display.update(
+            self._task, description=f"{self._label}  compiling".strip(), completed=0, total=steps_per_epoch
+        )
+        if self._label:
+            return
         parts = {part: split.parts.count(part) for part in ("train", "validation", "test", "unused")}
         found = ", ".join(f"{count} {part}" for part, count in parts.items() if count)
         margin = "" if split.margin is None else f", margin {split.margin}"
@@ -52,7 +61,6 @@ class BarWatcher(Watcher):
         output.warn_skipped(dataset.bad)
         if start:
             self._say(f"going on after step {start}")
-        self._display.update(self._task, description="compiling", completed=0, total=steps_per_epoch)
 
     def decoding(self, done: int, total: int) -> None:
         """Show how many images are decoded."""
@@ -64,7 +72,7 @@ class BarWatcher(Watcher):
         state = f"loss {float(metrics.loss):.3f}  accuracy {float(metrics.accuracy):.2f}"
         self._display.update(
             self._task,
-            description=f"epoch {epoch}",
+            description=f"{self._label}  epoch {epoch}".strip(),
             completed=(step - 1) % steps_per_epoch + 1,
             total=steps_per_epoch,
             state=f"{state}  rates {rates}" if rates else state,
@@ -73,6 +81,8 @@ class BarWatcher(Watcher):
     def epoch(self, record: loop.EpochRecord) -> None:
         """Print one line, and a warning for every layer that is silent or saturated."""
         self.images_per_second = record.images_per_second or self.images_per_second
+        if self._label:
+            return
         score = "" if record.validation is None else f"  validation {record.validation:.4f}"
         rates = " ".join(f"{rate:.3f}" for rate in record.rates.values())
         speed = f"  {record.images_per_second:.0f} images/s" if record.images_per_second else ""

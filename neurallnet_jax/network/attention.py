@@ -8,13 +8,13 @@ On hardware the mean has to travel: with `delay = k` step t is gated by the mean
 channel before one has arrived.
 """
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PRNGKeyArray, UInt32
 
-__all__ = ["GateWeights", "delayed", "excite", "hard_sigmoid", "squeeze"]
+__all__ = ["GateWeights", "delayed", "excite", "hard_sigmoid", "shuffled", "squeeze"]
 
 
 class GateWeights(NamedTuple):
@@ -69,3 +69,27 @@ def delayed(
     before = jnp.broadcast_to(initial, (delay, *gate.shape[1:]))
     after = jnp.broadcast_to(gate[: steps - delay], (steps - delay, *gate.shape[1:]))
     return jnp.concatenate([before, after])
+
+
+def shuffled(
+    gate: Float[Array, "time batch channels"],
+    over: Literal["images", "channels"],
+    key: PRNGKeyArray | UInt32[Array, "2"],
+) -> Float[Array, "time batch channels"]:
+    """Return the same gates at the wrong places, the same exchange in every step: a control for what gates tell.
+
+    `images`: the batch is put on a ring in random order, and every image gets the gates of its neighbour on it; so none
+    keeps its own unless it is alone. `channels`: each image's gates in a random order of channels, another one for each.
+
+    Args:
+        gate: What `excite` returned.
+        over: What is shuffled.
+        key: Draws the order.
+    """
+    _, batch, channels = gate.shape
+    if over == "images":
+        ring = jax.random.permutation(key, batch)
+        source = jnp.zeros_like(ring).at[ring].set(jnp.roll(ring, 1))
+        return gate[:, source]
+    order = jax.random.uniform(key, (batch, channels)).argsort(axis=-1)
+    return jnp.take_along_axis(gate, jnp.broadcast_to(order[None], gate.shape), axis=-1)

@@ -17,7 +17,10 @@ from jaxtyping import Array, Float
 from neurallnet_jax import spec
 from neurallnet_jax.network import attention, spiking, surrogate
 
-__all__ = ["Model", "Output", "Signal", "run_layer"]
+__all__ = ["SHUFFLE_KEY", "Model", "Output", "Signal", "run_layer"]
+
+SHUFFLE_KEY = "shuffle"
+"""Name of the key that a network with shuffled gates draws from."""
 
 _GATE_INIT = 1.5
 """Pre-activation at which gates start: 0.75, open and well inside the slope of the hard sigmoid."""
@@ -123,7 +126,8 @@ def _(layer: spec.SqueezeExcite, signal: Signal, *, name: str, steps: int, train
 
 @run_layer.register
 def _(layer: spec.StaticGate, signal: Signal, *, name: str, steps: int, train: bool) -> Signal:
-    return signal._replace(gate=_StaticGate(signal.value.shape[-1], name=name)())
+    channels = signal.value.shape[-1]
+    return signal._replace(gate=_StaticGate(channels, name=name)() if layer.learned else jnp.ones((1, 1, channels)))
 
 
 @run_layer.register
@@ -242,6 +246,9 @@ class _Gate(nn.Module):
             excite_bias=self.param("excite_bias", nn.initializers.constant(_GATE_INIT), (channels,)),
         )
         gate = attention.excite(mean, weights)
+        # Drawing initial weights needs no shuffled gates, and no key for them.
+        if self.layer.shuffle != "none" and not self.is_initializing():
+            gate = attention.shuffled(gate, self.layer.shuffle, self.make_rng(SHUFFLE_KEY))
         if not self.layer.delay:
             return gate
         initial = self.param("initial", nn.initializers.constant(_GATE_INIT), (channels,))

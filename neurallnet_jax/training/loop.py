@@ -22,7 +22,10 @@ from neurallnet_jax.models import Classifier, Variables
 from neurallnet_jax.training import losses, optimiser
 
 __all__ = [
+    "SATURATED",
+    "SILENT",
     "Best",
+    "DivergedError",
     "EpochRecord",
     "Fitted",
     "Progress",
@@ -37,6 +40,10 @@ __all__ = [
 
 SILENT, SATURATED = 1e-3, 0.9
 """Spikes per neuron and step below or above which a layer carries no information; such a layer is named."""
+
+
+class DivergedError(ValueError):
+    """A loss or gradient is no number; the images and settings were read well, but do not train this network."""
 
 
 class TrainState(NamedTuple):
@@ -192,8 +199,8 @@ def make_step(
         penalty = losses.rate_penalty(output.rates, low=settings.rate_low, high=settings.rate_high)
         return loss + settings.rate_strength * penalty, (output, stats)
 
-    def step(state: TrainState, pixels: Array, labels: Array) -> tuple[TrainState, StepMetrics]:
-        augment_key, *keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), state.step), 3)
+    def step(state: TrainState, pixels: Array, labels: Array, key: Array) -> tuple[TrainState, StepMetrics]:
+        augment_key, *keys = jax.random.split(jax.random.fold_in(key, state.step), 3)
         pixels = augment.augment(augment_key, pixels, settings.augmentation)
         gradient = jax.value_and_grad(objective, has_aux=True)
         (loss, (output, stats)), grads = gradient(state.params, state.batch_stats, pixels, labels, keys)
@@ -214,7 +221,9 @@ def make_step(
         )
         return TrainState(state.step + 1, params, stats, opt_state, averaged), metrics
 
-    return jax.jit(step, donate_argnums=0)
+    # The seed is an argument, so that other seeds find what was compiled in a cache on disk.
+    compiled, key = jax.jit(step, donate_argnums=0), jax.random.key(seed)
+    return lambda state, pixels, labels: compiled(state, pixels, labels, key)
 
 
 def fit(
@@ -240,8 +249,8 @@ def fit(
         The best epoch and the last state.
 
     Raises:
-        ValueError: A class has no training image, or a loss or gradient is not a number; the message names step and
-            layer.
+        ValueError: A class has no training image.
+        DivergedError: A loss or gradient is not a number; the message names step and layer.
     """
     batch_size = _batch_size(data, settings)
     weights = losses.class_weights(data.labels[data.train], classifier.spec.classes)
@@ -324,7 +333,7 @@ def _refuse_nan(metrics: StepMetrics, step: int, settings: Training, layers: lis
         return
     # A gradient that is no number spreads towards the input: the layer it began in is the last of those it has reached.
     where = f"the gradient of layer '{broken[-1]}'" if broken else "the loss"
-    raise ValueError(
+    raise DivergedError(
         f"step {step}: {where} is not a number (loss {float(metrics.loss):g}); "
         f"lower the learning rate, now {settings.learning_rate:g}, or look at the images of this step"
     )

@@ -155,6 +155,11 @@ def _logits(saved: Checkpoint) -> Any:
         raise ValueError(
             "encoding is 'rate', which draws spikes at random in every call; 'direct' and 'latency' export"
         )
+    if saved.spec.shuffles != "none":
+        raise ValueError(
+            f"gates are shuffled over {saved.spec.shuffles} at random in every call, a control of ablations; "
+            "export the arm whose gates are not shuffled"
+        )
     classifier = models.from_checkpoint(saved)
     return lambda images: classifier.apply(classifier.variables, images, jax.random.key(0)).logits
 

@@ -43,7 +43,7 @@ def draw_weights(network: spec.Network, seed: int) -> dict[str, np.ndarray]:
                 weights[f"params/{name}/excite_bias"] = rng.normal(0.5, 1.0, channels)
                 if layer.delay:
                     weights[f"params/{name}/initial"] = rng.normal(0.5, 1.0, channels)
-            case spec.StaticGate():
+            case spec.StaticGate(learned=True):
                 weights[f"params/{name}/gate"] = rng.normal(0.5, 1.5, channels)
             case spec.Lif(learn_decay=True):
                 weights[f"params/{name}/dv"] = rng.normal(0, 1)

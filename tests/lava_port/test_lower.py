@@ -153,6 +153,22 @@ def test_a_gate_faster_than_its_messages_is_refused(networks, weights_of):
     )
 
 
+@pytest.mark.parametrize("shuffle", ["images", "channels"])
+def test_shuffled_gates_are_refused(networks, weights_of, shuffle):
+    message = refusal(with_gate(networks["gated"], shuffle=shuffle), weights_of)
+    assert message.startswith(f"layer 'gate_1': its gates are shuffled over {shuffle}, a control")
+
+
+def test_a_gate_of_one_lowers_to_a_factor_of_one(networks, weights_of):
+    layers = [
+        spec.StaticGate(learned=False) if isinstance(x, spec.SqueezeExcite) else x for x in networks["gated"].layers
+    ]
+    network = dataclasses.replace(networks["gated"], layers=tuple(layers))
+    node = graph.find(lower.lower(network, weights_of(network, 0), **FRAME), "static_gate_1")
+    np.testing.assert_array_equal(node.scale, 1)
+    np.testing.assert_array_equal(node.shift, 0)
+
+
 @pytest.mark.parametrize("delay", [0, 2, 3])
 def test_other_delays_reach_the_node(networks, weights_of, delay):
     network = with_gate(networks["gated"], delay=delay)

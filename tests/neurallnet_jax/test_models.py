@@ -4,6 +4,8 @@ import chex
 import jax
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from neurallnet_jax import checkpoint, models, spec
 
@@ -117,3 +119,37 @@ def test_scores_under_rate_encoding_can_be_repeated(classifier, pixels):
     noisy = dataclasses.replace(noisy, variables=classifier.variables)
     first, second = (models.make_predict(noisy)(noisy.variables, pixels) for _ in range(2))
     np.testing.assert_array_equal(first, second)
+
+
+def mixing(shuffle: spec.Shuffle) -> spec.Network:
+    return spec.neurallnet(
+        2, widths=(4,), image_size=(8, 8), steps=3, attention=spec.SqueezeExcite(delay=2, shuffle=shuffle)
+    )
+
+
+@given(count=st.integers(0, 40), size=st.integers(1, 9), shuffle=st.sampled_from(["none", "images", "channels"]))
+def test_batches_hold_every_image_once_and_are_filled_up_with_others(count, size, shuffle):
+    found = list(models.batches(mixing(shuffle), count, size))
+    assert all(len(places) == size for _, places in found)
+    assert [start for start, _ in found] == list(range(0, count, size))
+    kept = [place for start, places in found for place in places[: count - start].tolist()]
+    assert sorted(kept) == list(range(count))
+    if shuffle != "images":
+        assert kept == list(range(count))
+
+
+def test_images_that_lend_each_other_gates_are_dealt_out_at_random():
+    """200 images in the order of two classes: a batch of 32 in that order would hold one class only."""
+    for _, places in models.batches(mixing("images"), 200, 32):
+        assert 0 < (places < 100).sum() < 32
+
+
+@pytest.mark.parametrize("shuffle", ["images", "channels"])
+def test_scores_with_shuffled_gates_can_be_repeated(classifier_of, pixels, shuffle):
+    network = mixing(shuffle)
+    mixed = classifier_of(network, CLASSES)
+    first, second = (models.make_predict(mixed)(mixed.variables, pixels, batch_size=4) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+    plain = classifier_of(mixing("none"), CLASSES)
+    chex.assert_trees_all_equal(plain.variables, mixed.variables)
+    assert (models.make_predict(plain)(plain.variables, pixels, batch_size=4) != first).any()

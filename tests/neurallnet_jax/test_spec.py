@@ -37,7 +37,8 @@ networks = st.builds(
     ),
     st.builds(Conv, st.just(6), pairs, pairs, pairs.map(padded), st.sampled_from([1, 3]), st.booleans(), pairs),
     st.builds(BatchNorm, st.sampled_from([0.0, 0.9]), st.sampled_from([1e-5, 0.1])),
-    st.builds(SqueezeExcite, sizes, sizes, st.integers(0, 3)) | st.just(StaticGate()),
+    st.builds(SqueezeExcite, sizes, sizes, st.integers(0, 3), st.sampled_from(get_args(spec.Shuffle)))
+    | st.builds(StaticGate, st.booleans()),
     st.builds(Lif, st.sampled_from([0.1, 1.0]), st.sampled_from([0.0, 1.0]), st.just(0.3), st.booleans())
     | st.just(Relu()),
     st.builds(Dense, sizes, st.booleans()),
@@ -210,3 +211,11 @@ def test_a_field_of_another_type_is_one_clear_line(field, value):
     data["layers"][0][field] = value
     with pytest.raises(ValueError, match="network: a field is of another type than its layer takes"):
         spec.network_from_json(data)
+
+
+def test_a_network_says_what_its_gates_are_shuffled_over():
+    gate = lambda shuffle: spec.neurallnet(widths=(4, 4), attention=SqueezeExcite(shuffle=shuffle))
+    assert [gate(shuffle).shuffles for shuffle in get_args(spec.Shuffle)] == list(get_args(spec.Shuffle))
+    assert spec.neurallnet(attention=None).shuffles == "none"
+    with pytest.raises(ValueError, match="layer 'gate_1': unknown shuffle 'cards'"):
+        gate("cards")

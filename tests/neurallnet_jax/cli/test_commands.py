@@ -358,6 +358,54 @@ def test_robustness_without_an_unseen_image_is_refused(
     refused(neurallnet("robustness", trained, "--data", copy), "holds no image for --only unseen")
 
 
+# --- ablate -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def ablated(smears: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the arms `se` and `none` of one seed."""
+    out = tmp_path_factory.mktemp("ablated") / "out"
+    words = ("ablate", "--data", str(smears), "--out", str(out), "--study", "none", "--seeds", "1", "--fold", "0")
+    assert cli.main([*words, *TRAINING, "1"]) == 0
+    return out
+
+
+def test_ablate_resumes_without_repeating_its_settings(
+    neurallnet: Callable[..., Answer], ablated: Path, tmp_path: Path
+) -> None:
+    answer = neurallnet("ablate", "--out", ablated, "--resume", "--html", tmp_path / "page.html")
+    assert answer.code == 0
+    assert [arm["name"] for arm in answer.json["arms"]] == ["se", "none"]
+    assert answer.json["protocol"]["image_size"] == [32, 32]
+    assert answer.json["protocol"]["epochs"] == 1
+    assert len(answer.json["outcomes"]) == 2
+    for arm in answer.json["arms"]:
+        assert arm["name"] in answer.out
+        assert f"{arm['balanced_accuracy']:.4f}" in answer.out
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "What each part of the network is worth" in text
+    assert "neurallnet ablate --out out --resume" in text
+    record = json.loads((ablated / "ablation.json").read_text(encoding="utf-8"))
+    settings = "--split random --study none --seeds 1 --fold 0 --image-size 32 --epochs 1 --preset tiny"
+    assert record["command"] == f"neurallnet ablate --out out --data smears {settings}"
+
+
+def test_ablate_shows_what_is_finished(neurallnet: Callable[..., Answer], ablated: Path) -> None:
+    whole = neurallnet("ablate", "--out", ablated, "--resume").json
+    assert neurallnet("ablate", "--out", ablated, "--show").json == whole
+    refused(neurallnet("ablate", "--out", ablated, "--show", "--study", "gates"), "no study or arm 'gates'")
+
+
+def test_ablate_refuses_other_settings_by_name(neurallnet: Callable[..., Answer], ablated: Path) -> None:
+    resume = ("ablate", "--out", ablated, "--resume")
+    refused(neurallnet(*resume, "--epochs", "3"), "training.epochs was 1, is 3")
+    refused(neurallnet(*resume, "--preset", "neurallnet"), "was begun with other settings")
+    refused(neurallnet(*resume, "--fold", "1"), "fold was 0, is 1")
+    refused(neurallnet(*resume, "--image-size", "64"), "network.image_size was (32, 32), is (64, 64)")
+    refused(neurallnet("ablate", "--data", ".", "--out", ablated), "add --resume")
+    assert neurallnet(*resume, "--preset", "tiny", "--epochs", "1").code == 0, "the same settings may be repeated"
+
+
 # --- evaluate and predict -----------------------------------------------------------------------------------------------
 
 EVALUATED = {

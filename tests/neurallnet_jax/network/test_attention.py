@@ -71,3 +71,45 @@ def test_the_learned_gate_and_the_statistics_both_receive_gradients():
     )(jnp.ones((3, 1, 2)), jnp.ones(2))
     assert to_gate[:, 0, 0].tolist() == [1, 0, 0]
     assert to_initial.tolist() == [2, 2]
+
+
+def gates(batch: int, channels: int = 5, time: int = 3) -> jax.Array:
+    """Return gates that are all different."""
+    return jnp.arange(float(time * batch * channels)).reshape(time, batch, channels)
+
+
+@given(batch=st.integers(1, 9), seed=st.integers(0, 99))
+def test_gates_shuffled_over_images_are_all_there_and_none_is_an_image_s_own(batch, seed):
+    gate = gates(batch)
+    found = np.asarray(attention.shuffled(gate, "images", jax.random.key(seed)))
+    source = [np.flatnonzero((np.asarray(gate[0]) == row).all(axis=-1)).item() for row in found[0]]
+    assert sorted(source) == list(range(batch))
+    assert batch == 1 or all(place != own for own, place in enumerate(source))
+    np.testing.assert_array_equal(found, np.asarray(gate)[:, source], "the same exchange in every step")
+
+
+@given(batch=st.integers(1, 6), seed=st.integers(0, 99))
+def test_gates_shuffled_over_channels_stay_with_their_image(batch, seed):
+    gate = gates(batch)
+    found = np.asarray(attention.shuffled(gate, "channels", jax.random.key(seed)))
+    np.testing.assert_array_equal(np.sort(found, axis=-1), gate)
+    order = found[0] - np.asarray(gate)[0, :, :1]
+    for t in range(3):
+        np.testing.assert_array_equal(found[t] - np.asarray(gate)[t, :, :1], order)
+
+
+def test_every_image_and_key_has_an_order_of_channels_of_its_own():
+    draw = lambda seed: np.asarray(
+        attention.shuffled(jnp.tile(gates(1, 8), (1, 20, 1)), "channels", jax.random.key(seed))
+    )
+    assert len(np.unique(draw(0)[0], axis=0)) > 15
+    assert (draw(0) != draw(1)).any()
+    np.testing.assert_array_equal(draw(0), draw(0))
+
+
+def test_every_other_image_is_met_alike_often():
+    """A ring in random order: each of the 3 others with chance 1/3; five standard deviations over 600 draws."""
+    draws = [attention.shuffled(gates(4, 1, 1), "images", jax.random.key(seed))[0, 0, 0] for seed in range(600)]
+    counts = np.bincount(np.asarray(draws, int), minlength=4)
+    assert counts[0] == 0
+    np.testing.assert_allclose(counts[1:] / 600, 1 / 3, atol=5 * np.sqrt(2 / 9 / 600))

@@ -332,3 +332,47 @@ def test_the_model_spikes_with_the_surrogate_its_spec_names(monkeypatch):
     jax.eval_shape(Model(network).init, jax.random.key(0), jnp.zeros((1, 1, 8, 8, 3)))
     assert asked[0]["spike"] is model.surrogate.triangle
     assert (asked[0]["v_threshold"], asked[0]["reset"]) == (0.5, "soft")
+
+
+# --- Controls of ablations
+
+
+@pytest.mark.parametrize("neuron", [LIF, spec.Relu()], ids=["spiking", "rectified"])
+def test_a_gate_of_one_equals_no_gate_bit_for_bit_in_scores_and_gradients(drawn, neuron):
+    plain = drawn((*BLOCK, neuron, *LATER, neuron, *HEAD))
+    one = spec.StaticGate(learned=False)
+    gated = drawn((*BLOCK, one, neuron, *LATER, one, neuron, *HEAD))
+    chex.assert_trees_all_equal(plain.variables, gated.variables)
+
+    def loss(classifier: models.Classifier) -> Any:
+        def of(params: Any) -> Any:
+            variables = {**classifier.variables, "params": params}
+            output, stats = classifier.train(variables, images(4), jax.random.key(0))
+            return jnp.square(output.logits).sum(), (output, stats)
+
+        return jax.jit(jax.value_and_grad(of, has_aux=True))(classifier.variables["params"])
+
+    chex.assert_trees_all_equal(loss(plain), loss(gated))
+
+
+def shuffling(drawn: Any, over: Any, seed: int = 0) -> np.ndarray:
+    late = dataclasses.replace(LATE, shuffle=over)
+    classifier = drawn((*BLOCK, late, LIF, *LATER, late, LIF, *HEAD))
+    return np.asarray(jax.jit(classifier.apply)(classifier.variables, images(6), jax.random.key(seed)).logits)
+
+
+@pytest.mark.parametrize("over", ["images", "channels"])
+def test_shuffled_gates_change_scores_with_the_same_weights_and_repeat_with_their_key(drawn, over):
+    own, shuffled = shuffling(drawn, "none"), shuffling(drawn, over)
+    assert (own != shuffled).any()
+    np.testing.assert_array_equal(shuffled, shuffling(drawn, over))
+    assert (shuffled != shuffling(drawn, over, seed=1)).any()
+
+
+def test_gates_of_an_equal_image_are_as_good_as_its_own(drawn):
+    """Six times the same image: whose gates it gets makes no difference."""
+    late = dataclasses.replace(LATE, shuffle="images")
+    mixed, own = (drawn((*BLOCK, gate, LIF, *LATER, gate, LIF, *HEAD)) for gate in (late, LATE))
+    pixels = np.repeat(images(1), 6, axis=0)
+    found, expected = (jax.jit(one.apply)(one.variables, pixels, jax.random.key(0)).logits for one in (mixed, own))
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)

@@ -9,7 +9,8 @@ from lava_port import graph, lower, passes, quantise, reference, trace
 from lava_port.energy import activity, chips, counts, estimate, fit, profiles
 from lava_port.energy.results import EnergyReport
 from lava_port.quantise import LayerRounding
-from neurallnet_jax import spec
+from neurallnet_jax import config, spec
+from neurallnet_jax.evaluation import ablation_results, arms
 from neurallnet_jax.images import synthetic
 from neurallnet_jax.metrics import intervals, scores
 from neurallnet_jax.training.loop import EpochRecord
@@ -129,3 +130,29 @@ def content_of(
         return report.ReportContent(**{**whole, **parts})  # type: ignore[arg-type]
 
     return make
+
+
+@pytest.fixture(scope="session")
+def ablated() -> ablation_results.Ablation:
+    """Two seeds of five arms, of which `static` is dead once and `identity` equals `none`, and one that failed."""
+    labels, groups = (0, 0, 0, 0, 1, 1, 1, 1), (0, 0, 1, 1, 2, 2, 3, 3)
+
+    def outcome(arm: str, seed: int, right: int, silent: tuple[str, ...] = ()) -> ablation_results.Outcome:
+        predicted = tuple(label if place < right else 1 - label for place, label in enumerate(labels))
+        return ablation_results.Outcome(
+            arm, seed, f"runs/{arm}/seed-{seed}", balanced_accuracy=right / 8, accuracy=right / 8, validation=0.5,
+            best_epoch=1, parameters=1234, rates={"lif_1": 0.1, "lif_2": 0.3}, rate=0.15, spikes=60.0, silent=silent,
+            seconds=4.0, weights=f"{seed}", labels=labels, groups=groups, predicted=predicted, machine={"jax": "1"},
+        )  # fmt: skip
+
+    outcomes = [
+        *(outcome("se", seed, right) for seed, right in enumerate((8, 6))),
+        *(outcome(arm, seed, 6) for seed in range(2) for arm in ("none", "identity", "steps-1")),
+        *(outcome("static", seed, 4, silent) for seed, silent in enumerate(((), ("lif_2",)))),
+        ablation_results.Outcome("rate", 0, "runs/rate/seed-0", error="step 1: the loss is not a number"),
+    ]
+    protocol = {
+        "data": "smears", "image_size": [64, 64], "steps": 4, "split": "contiguous", "fold": 1, "seeds": 2, "epochs": 24
+    }  # fmt: skip
+    every = arms.arms(arms.baseline(config.preset("tiny").network))
+    return ablation_results.summarise(every, outcomes, protocol)
