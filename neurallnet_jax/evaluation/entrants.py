@@ -47,7 +47,7 @@ def open_entrants(
 
     Raises:
         ValueError: A name stands for nothing, is there twice or was made for another folder, classes differ or one is
-            missing in the folder, or nothing is left to score a RUN on; one line.
+            missing in the folder, a RUN beside a table has no folder, or nothing is left to score a RUN on; one line.
     """
     for place, name in enumerate(names):
         if name in names[:place]:
@@ -55,6 +55,11 @@ def open_entrants(
     tables = {name: predictions.read(Path(name)) for name in names if predictions.is_file(name)}
     saved = {name: checkpoints.load(name) for name in names if name not in tables}
     _check_classes({name: (tables[name] if name in tables else saved[name]).classes for name in names})
+    if tables and saved and data is None:
+        raise ValueError(
+            f"{next(iter(saved))} has no images to be compared with {next(iter(tables))} on; name with --data the folder "
+            "of the predictions"
+        )
     datasets = _Folder(data, on_bad_image, steps) if data is not None else None
     scored = dict(tables)
     for name, model in saved.items():

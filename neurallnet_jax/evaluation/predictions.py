@@ -13,11 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
+from neurallnet_jax.evaluation.selection import Only, spread
 from neurallnet_jax.images.decode import one_line
 from neurallnet_jax.images.folder import Dataset
 from neurallnet_jax.metrics.calibration import SUM_TOLERANCE
 
-__all__ = ["PredictionTable", "in_order", "is_file", "match", "read", "take", "to_csv"]
+__all__ = ["PredictionTable", "choose", "in_order", "is_file", "match", "read", "take", "to_csv"]
 
 _BEFORE = ["path", "truth", "prediction", "seen"]
 _AFTER = ["sha256", "group"]
@@ -129,6 +130,20 @@ def in_order(table: PredictionTable, classes: Sequence[str]) -> PredictionTable:
     return dataclasses.replace(
         table, classes=tuple(classes), labels=labels, probabilities=table.probabilities[:, order]
     )
+
+
+def choose(table: PredictionTable, *, only: Only, limit: int | None, source: str) -> PredictionTable:
+    """Return the rows that `--only` and `--limit` ask for.
+
+    Raises:
+        ValueError: Nothing is left, or the test part is asked for, which a table does not know.
+    """
+    if only == "test":
+        raise ValueError(f"{source}: does not say which images the test held; write it with --only test instead")
+    places = np.flatnonzero(~table.seen) if only == "unseen" else np.arange(len(table))
+    if not len(places):
+        raise ValueError(f"{source}: holds no unseen image; leave --only out, or predict others")
+    return take(table, spread(places, limit))
 
 
 def take(table: PredictionTable, places: np.ndarray) -> PredictionTable:

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from neurallnet_jax.metrics import calibration, scores
 
 __all__ = [
+    "FEW_GROUPS",
     "METRICS",
     "Interval",
     "Intervals",
@@ -21,6 +22,7 @@ __all__ = [
     "bootstrap",
     "check_groups",
     "check_options",
+    "few",
     "from_json",
     "resample",
     "to_json",
@@ -40,6 +42,9 @@ METRICS: Mapping[str, Metric] = {
     "brier": calibration.weighted_brier,
 }
 """Metrics by name; `bootstrap` adds sensitivity and specificity where it is told which classes are malignant."""
+
+FEW_GROUPS = 10
+"""Groups in a class below which an interval over groups comes with a warning."""
 
 _TWO_CLASSES = "it needs two classes, and one occurs"
 _NEEDS = {
@@ -68,7 +73,7 @@ class Intervals:
         groups: Number of groups in each class, in the order of the columns.
         group_reason: Why `group` is None.
         image_reason: Why `image` is None.
-        note: What an interval without width does not say; None where both have one.
+        note: What an interval without width, or one over few groups, does not say; None where neither is the case.
     """
 
     group: Interval | None
@@ -138,7 +143,11 @@ def bootstrap(
     result = {}
     for metric in metrics:
         (group, group_reason), (image, image_reason) = by_kind["group"][metric], by_kind["image"][metric]
-        note = _note(metric, group, image, groups=sum(counts), images=len(truth), level=level)
+        notes = (
+            _flat(metric, group, image, groups=sum(counts), images=len(truth), level=level),
+            few(counts, called) if group is not None else None,
+        )
+        note = "; ".join(filter(None, notes)) or None
         result[metric] = Intervals(group, image, counts, group_reason, image_reason, note)
     return result
 
@@ -289,7 +298,26 @@ def _binary(malignant: Sequence[bool], classes: int) -> dict[str, Metric]:
     }
 
 
-def _note(
+def few(groups: Sequence[int], classes: Sequence[str]) -> str | None:
+    """Return what to bear in mind where a class has few groups, fewer than `FEW_GROUPS`; None where none has.
+
+    Args:
+        groups: Number of groups of each class; 0 where it does not occur.
+        classes: Their names.
+    """
+    short = [(name, count) for name, count in zip(classes, groups, strict=True) if 0 < count < FEW_GROUPS]
+    if not short:
+        return None
+    least = min(count for _, count in short)
+    said = ", ".join(f"{name} {count}" for name, count in short)
+    factor = (least / (least - 1)) ** 0.5 if least > 1 else float("inf")
+    return (
+        f"few groups in a class ({said}): what is drawn over groups is too narrow there, by a factor of at least "
+        f"{factor:.2f} for {least} of them, and its p-values are too small"
+    )
+
+
+def _flat(
     metric: str, group: Interval | None, image: Interval | None, *, groups: int, images: int, level: float
 ) -> str | None:
     known = [(one, noun, n) for one, noun, n in ((group, "group", groups), (image, "image", images)) if one is not None]
@@ -297,7 +325,7 @@ def _note(
     if not flat:
         return None
     value = next(one.low for one, _, _ in known if one.low == one.high)
-    text = f"every draw gives {value:.4g}, so the width of zero says that the draws are alike, not that the value is certain"
+    text = f"every draw gives {value:.4g}, so a width of zero says that draws are alike, not that the value is certain"
     if value == 1 and metric == "accuracy":
         # Clopper & Pearson (1934) for no failure among n: 1 - ((1 - level) / 2)^(1 / n).
         could = [f"{100 * (1 - ((1 - level) / 2) ** (1 / n)):.2g} % of {noun}s, from {n} without" for noun, n in flat]

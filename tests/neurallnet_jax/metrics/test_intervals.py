@@ -220,8 +220,16 @@ def test_all_right_says_that_its_interval_is_no_certainty():
     assert "Clopper" not in str(result["auroc"].note)
 
 
-def test_an_interval_with_a_width_has_no_note():
+def test_an_interval_with_a_width_over_many_groups_has_no_note():
     assert intervals.bootstrap(*clustered(15), draws=50)["accuracy"].note is None
+
+
+def test_few_groups_in_a_class_are_noted():
+    """Of 4 groups each draw varies by (4 - 1) / 4 of what it should: sqrt(4 / 3) = 1.15."""
+    note = intervals.bootstrap(*clustered(15, groups=4), draws=50)["accuracy"].note
+    assert "few groups in a class (0 4, 1 4, 2 4)" in str(note)
+    assert "at least 1.15 for 4 of them" in str(note)
+    assert intervals.few((12, 10, 0), NAMES[:3]) is None
 
 
 @pytest.mark.parametrize("mask", [[True, True, True], [False, True], [0, 1, 1]])
@@ -231,7 +239,7 @@ def test_a_mask_that_does_not_fit_is_refused(mask):
 
 
 def test_intervals_come_back_from_their_json():
-    labels, probabilities, groups = clustered(17)
+    labels, _, groups = clustered(17)
     groups = np.where(labels == 2, 999, groups)
     found = intervals.bootstrap(labels, np.eye(3)[labels], groups, draws=20)
     assert intervals.from_json(json.loads(json.dumps(intervals.to_json(found)))) == found
