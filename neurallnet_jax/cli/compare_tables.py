@@ -28,8 +28,9 @@ def show_models(found: Comparison) -> None:
         ["model", "parameters", "bytes", "MACs", "latency ms", "buffers", "balanced", "95 % over groups", "AUROC", "mAP",
          "precision", "F1", "images"],
         [_row(row, found.shared) for row in found.models],
-        caption="MACs: one dense pass; latency: median (quartiles) of one image on the CPU, compiled, models in turns; buffers: "
-        "bytes as the compiler plans them; balanced accuracy is the mean recall; mAP, precision and F1 are means over classes",
+        caption="MACs: one dense pass; latency: median (quartiles) of one image on the CPU, compiled, models in turns; "
+        "buffers: bytes as the compiler plans them; balanced accuracy is the mean recall; mAP, precision and F1 are "
+        "means over classes",
         width=170,
     )  # fmt: skip
     out = console()

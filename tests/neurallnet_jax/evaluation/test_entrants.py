@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from neurallnet_jax import checkpoint
-from neurallnet_jax.evaluation import entrants, evaluate, predictions
+from neurallnet_jax import checkpoint, models, spec
+from neurallnet_jax.evaluation import comparison, entrants, evaluate, predictions
 from neurallnet_jax.evaluation.selection import select
-from neurallnet_jax.images import folder
+from neurallnet_jax.images import folder, splits
 
 
 @pytest.fixture
@@ -133,3 +133,28 @@ def test_bad_images_are_skipped_where_asked_and_named(saved, smears, tmp_path):
     assert [one.path for one in bad] == ["calm/13.png"]
     with pytest.raises(ValueError, match=r"13\.png"):
         entrants.open_entrants([run], data=smears, passes=0)
+
+
+@pytest.mark.real
+def test_real_runs_of_one_fold_are_compared_on_its_test_images_in_blocks(real_data, classifier_of, tmp_path):
+    """Two untrained networks; the test part of the first contiguous fold, whose Benign images lie in two blocks of 48."""
+    names = ("Benign", "Early Pre-B", "Pre-B", "Pro-B")
+    network = spec.neurallnet(4, widths=(4,), image_size=(16, 16), steps=2)
+    real = folder.open_folder(real_data / "taleqani", (16, 16), classes=names)
+    parts = splits.make_split(real.records, scheme="contiguous", fold=0)
+    test, train = ([real.records[p].sha256 for p in splits.indices(parts, part)] for part in ("test", "train"))
+    runs = []
+    for seed in range(2):
+        drawn = classifier_of(network, names, seed=seed)
+        weights = models.to_weights(drawn.variables)
+        (tmp_path / str(seed)).mkdir()
+        checkpoint.save(
+            checkpoint.Checkpoint(network, weights, drawn.preprocessing, names, tuple(train), tuple(test)),
+            tmp_path / str(seed),
+        )
+        runs.append(str(tmp_path / str(seed)))
+    found = comparison.compare(entrants.open_entrants(runs, data=real.root, passes=1)[0], draws=100)
+    assert found.shared == len(set(test))
+    blocks = {(record.label, (record.number - 1) // 48) for record in real.records if record.sha256 in set(test)}
+    assert 4 < sum(found.groups) <= len(blocks)
+    assert all(test.p_holm is None or test.p_holm >= test.p for test in found.tests if test.p is not None)
