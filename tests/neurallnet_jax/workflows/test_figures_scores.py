@@ -1,3 +1,4 @@
+import html
 import xml.etree.ElementTree as ET
 
 import numpy as np
@@ -13,7 +14,7 @@ def texts(data: bytes) -> str:
     """Return the texts of an SVG; matplotlib draws them as outlines and notes each in a comment."""
     parser = ET.XMLParser(target=ET.TreeBuilder(insert_comments=True))
     parser.feed(data)
-    return "\n".join(node.text or "" for node in parser.close().iter() if node.tag is ET.Comment)
+    return html.unescape("\n".join(node.text or "" for node in parser.close().iter() if node.tag is ET.Comment))
 
 
 def bins_of(n: int = 200) -> calibration.ReliabilityBins:
