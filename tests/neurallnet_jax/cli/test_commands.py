@@ -408,8 +408,7 @@ def test_compare_refuses_what_has_nothing_in_common(
     neurallnet: Callable[..., Answer], smears: Path, trained: Path, tmp_path: Path
 ) -> None:
     other = tmp_path / "other"
-    words = ["--data", str(smears), "--out", str(other), *TRAINING, "1", "--fold", "1"]
-    assert cli.main(["train", *words]) == 0
+    assert neurallnet("train", "--data", smears, "--out", other, *TRAINING, 1, "--fold", 1).code == 0
     refused(neurallnet("compare", trained, other, "--data", smears, "--passes", 1), "no image is shared by all models")
     copy = shutil.copytree(trained, tmp_path / "copy")
     refused(neurallnet("compare", trained, copy, "--data", smears, "--passes", 1), "are the same model")
