@@ -24,6 +24,7 @@ COMMANDS = {
     "crossvalidate": "train and score every fold of one or more splits, in one table with intervals",
     "evaluate": "score a trained network on a folder, with intervals",
     "robustness": "score a trained network on images that get worse, in eight ways and five severities",
+    "compare": "trained networks side by side, with paired tests",
     "predict": "class and probability of single images",
     "ablate": "train with one part changed at a time, over seeds: accuracy beside firing rates",
     "convert-to-lava": "turn a trained network into integers and Lava processes (a PORT)",

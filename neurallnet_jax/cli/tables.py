@@ -1,7 +1,7 @@
 """The tables that commands print, one function per kind of result. Computes nothing."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from lava_port.energy.activity import Activity
 from lava_port.energy.chips import LIMITS
@@ -40,23 +40,45 @@ def show_scores(evaluation: Evaluation, *, title: str) -> None:
             ]
         )
     groups = next(iter(evaluation.intervals.values())).groups
+    counts = ", ".join(f"{name} {count}" for name, count in zip(scores.classes, groups, strict=True))
     show_table(
         f"{title}: {scores.n} images",
         ["metric", "value", "95 % over groups", "95 % over images"],
         rows,
-        caption=f"{sum(groups)} groups of neighbouring captures; {evaluation.seen} of the images were seen in training "
-        "or selection" + (", which flatters the figures" if evaluation.seen else ""),
+        caption=f"{sum(groups)} groups of neighbouring captures ({counts}); {evaluation.seen} of the images were seen in "
+        "training or selection" + (", which flatters the figures" if evaluation.seen else ""),
     )
+    out = console()
+    if evaluation.colour_line is not None:
+        out.print(f"background colour alone: balanced accuracy {evaluation.colour_line:.4f} on these images")
+    for line in dict.fromkeys(_of_intervals(evaluation)):
+        out.print(line, markup=False)
     show_table(
         "by class (rows: truth, columns: prediction)",
-        ["class", *scores.classes, "precision", "recall", "F1"],
+        ["class", *scores.classes, "precision", "recall", "F1", "AUROC"],
         [
-            [one.name, *row, *("-" if cell is None else cell for cell in (one.precision, one.recall, one.f1))]
+            [
+                one.name,
+                *row,
+                *("-" if cell is None else cell for cell in (one.precision, one.recall, one.f1, one.auroc)),
+            ]
             for one, row in zip(scores.per_class, scores.confusion.tolist(), strict=True)
         ],
     )
     for reason in scores.undefined:
-        console().print(reason, markup=False)
+        out.print(reason, markup=False)
+
+
+def _of_intervals(evaluation: Evaluation) -> Iterator[str]:
+    """Yield why intervals are missing, and what those without a width do not say."""
+    for name, found in evaluation.intervals.items():
+        if found.group_reason:
+            yield f"no interval over groups: {found.group_reason}"
+        if found.image_reason and found.image_reason != found.group_reason:
+            yield f"no interval over images: {found.image_reason}"
+        # One line is enough: what holds for accuracy holds for the rest.
+        if found.note and name == "accuracy":
+            yield f"accuracy: {found.note}"
 
 
 def show_rounding(rounding: Sequence[LayerRounding]) -> None:

@@ -1,8 +1,6 @@
 """A checkpoint on a folder of images: scores with intervals, and a prediction per image. Knows no command line."""
 
-import csv
-import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +8,27 @@ import numpy as np
 
 from neurallnet_jax import models
 from neurallnet_jax.checkpoint import Checkpoint
+from neurallnet_jax.evaluation import predictions
+from neurallnet_jax.evaluation.predictions import PredictionTable
 from neurallnet_jax.evaluation.selection import Selection
 from neurallnet_jax.images import splits, twins
+from neurallnet_jax.images.classes import malignant
 from neurallnet_jax.images.folder import Dataset, Files
 from neurallnet_jax.metrics import calibration, intervals, scores
 
-__all__ = ["Evaluation", "Prediction", "evaluate", "judge", "predict", "predictions_csv", "to_json"]
+__all__ = [
+    "Evaluation",
+    "Prediction",
+    "evaluate",
+    "from_json",
+    "judge",
+    "judge_table",
+    "predict",
+    "predictions_csv",
+    "tabulate",
+    "tabulate_model",
+    "to_json",
+]
 
 
 @dataclass(frozen=True)
@@ -47,13 +60,19 @@ class Evaluation:
         scores: The metrics.
         intervals: By metric, over groups of neighbouring images and over single images.
         seen: Number of images that training or selection has used; their scores flatter.
-        predictions: One per image.
+        reliability: Confidence and accuracy per bin.
+        predictions: One per image; none where the evaluation comes from a JSON file.
+        table: The same as arrays, with hashes and groups; None likewise.
+        colour_line: What background colour alone gets on the same images, balanced accuracy; None where not computed.
     """
 
     scores: scores.Scores
     intervals: Mapping[str, intervals.Intervals]
     seen: int
-    predictions: tuple[Prediction, ...]
+    reliability: calibration.ReliabilityBins
+    predictions: tuple[Prediction, ...] = ()
+    table: PredictionTable | None = None
+    colour_line: float | None = None
 
 
 def evaluate(
@@ -68,34 +87,66 @@ def evaluate(
     Raises:
         ValueError: The folder's images do not fit the model.
     """
-    classifier = models.from_checkpoint(checkpoint)
-    pixels = np.asarray(dataset.pixels[selection.places])
-    logits = models.make_predict(classifier)(classifier.variables, pixels, progress=progress)
-    return judge(_probabilities(checkpoint, logits), checkpoint.classes, dataset, selection)
+    return judge_table(tabulate_model(checkpoint, dataset, selection, progress=progress))
 
 
 def judge(probabilities: np.ndarray, classes: tuple[str, ...], dataset: Dataset, selection: Selection) -> Evaluation:
     """Score class probabilities, (images, classes), of the chosen images, whoever made them."""
-    labels = dataset.labels[selection.places]
+    return judge_table(tabulate(probabilities, classes, dataset, selection))
+
+
+def judge_table(table: PredictionTable) -> Evaluation:
+    """Score predictions that carry their truths and groups."""
+    marks = malignant(table.classes)
+    return Evaluation(
+        scores=scores.score(table.labels, table.probabilities, table.classes, malignant=marks),
+        intervals=intervals.bootstrap(
+            table.labels, table.probabilities, table.groups, malignant=marks, classes=table.classes
+        ),
+        seen=int(table.seen.sum()),
+        reliability=calibration.reliability(table.labels, table.probabilities),
+        predictions=tuple(_predictions(table)),
+        table=table,
+    )
+
+
+def tabulate_model(
+    checkpoint: Checkpoint,
+    dataset: Dataset,
+    selection: Selection,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> PredictionTable:
+    """Return what a model says of the chosen images of a folder.
+
+    Raises:
+        ValueError: The folder's images do not fit the model.
+    """
+    classifier = models.from_checkpoint(checkpoint)
+    pixels = np.asarray(dataset.pixels[selection.places])
+    logits = models.make_predict(classifier)(classifier.variables, pixels, progress=progress)
+    return tabulate(_probabilities(checkpoint, logits), checkpoint.classes, dataset, selection)
+
+
+def tabulate(
+    probabilities: np.ndarray, classes: tuple[str, ...], dataset: Dataset, selection: Selection
+) -> PredictionTable:
+    """Return class probabilities, (images, classes), of the chosen images with their truths, hashes and groups.
+
+    A group is a block of 48 capture numbers of one class, merged with those it shares twins with.
+    """
+    labels = dataset.labels[selection.places].astype(np.int64)
     records = [dataset.records[place] for place in selection.places.tolist()]
     # Twins of another class stay apart: groups are drawn within each class.
     related = twins.twin_groups(np.asarray(dataset.pixels[selection.places])) * len(classes) + labels
-    found = tuple(
-        Prediction(
-            path=record.path,
-            label=classes[int(row.argmax())],
-            probabilities=dict(zip(classes, row.tolist(), strict=True)),
-            warnings=("seen in training",) if seen else (),
-            truth=classes[record.label],
-            seen=bool(seen),
-        )
-        for record, row, seen in zip(records, probabilities, selection.seen.tolist(), strict=True)
-    )
-    return Evaluation(
-        scores=scores.score(labels, probabilities, classes),
-        intervals=intervals.bootstrap(labels, probabilities, splits.groups(records, related)),
-        seen=int(selection.seen.sum()),
-        predictions=found,
+    return PredictionTable(
+        classes=classes,
+        paths=tuple(record.path for record in records),
+        sha256=tuple(record.sha256 for record in records),
+        labels=labels,
+        probabilities=np.asarray(probabilities, np.float64),
+        seen=np.asarray(selection.seen, bool),
+        groups=splits.groups(records, related),
     )
 
 
@@ -123,18 +174,44 @@ def to_json(evaluation: Evaluation) -> dict[str, Any]:
         **scores.to_json(evaluation.scores),
         "seen": evaluation.seen,
         "intervals": intervals.to_json(evaluation.intervals),
+        "reliability": calibration.bins_to_json(evaluation.reliability),
+        "colour_line": evaluation.colour_line,
     }
 
 
+def from_json(data: Mapping[str, Any]) -> Evaluation:
+    """Return the evaluation that `to_json` wrote, without its predictions; other keys are left alone."""
+    return Evaluation(
+        scores=scores.from_json(data),
+        intervals=intervals.from_json(data["intervals"]),
+        seen=data["seen"],
+        reliability=calibration.bins_from_json(data["reliability"]),
+        colour_line=data["colour_line"],
+    )
+
+
 def predictions_csv(evaluation: Evaluation) -> str:
-    """Return one line per image: path, truth, prediction, whether it was seen, and the probability of every class."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["path", "truth", "prediction", "seen", *evaluation.scores.classes])
-    for entry in evaluation.predictions:
-        numbers = [f"{value:.6f}" for value in entry.probabilities.values()]
-        writer.writerow([entry.path, entry.truth, entry.label, int(entry.seen), *numbers])
-    return text.getvalue()
+    """Return one line per image, as `predictions.to_csv`.
+
+    Raises:
+        ValueError: The evaluation comes from a JSON file, which holds no predictions.
+    """
+    if evaluation.table is None:
+        raise ValueError("this evaluation holds no predictions; score the images again")
+    return predictions.to_csv(evaluation.table)
+
+
+def _predictions(table: PredictionTable) -> Iterator[Prediction]:
+    rows = zip(table.paths, table.labels.tolist(), table.probabilities, table.seen.tolist(), strict=True)
+    for path, label, values, seen in rows:
+        yield Prediction(
+            path=path,
+            label=table.classes[int(values.argmax())],
+            probabilities=dict(zip(table.classes, values.tolist(), strict=True)),
+            warnings=("seen in training",) if seen else (),
+            truth=table.classes[label],
+            seen=seen,
+        )
 
 
 def _probabilities(checkpoint: Checkpoint, logits: np.ndarray) -> np.ndarray:

@@ -9,10 +9,13 @@ from pathlib import Path
 
 from neurallnet_jax.images.decode import one_line
 
-__all__ = ["ALIASES", "CLASSES", "class_folders", "class_name"]
+__all__ = ["ALIASES", "BENIGN", "CLASSES", "class_folders", "class_name", "malignant"]
 
 CLASSES = ("Benign", "Early Pre-B", "Pre-B", "Pro-B")
 """The four classes of the Taleqani set, in the order of their labels."""
+
+BENIGN = "Benign"
+"""The one of them that is no leukaemia: haematogones, which resemble it."""
 
 ALIASES: Mapping[str, str] = {
     "benign": "Benign",
@@ -91,6 +94,17 @@ def class_name(name: str, classes: Sequence[str] | None) -> str:
     if known is not None and known in classes:
         return known
     return next((own for own in classes if own.casefold() == name.casefold()), name)
+
+
+def malignant(classes: Sequence[str]) -> tuple[bool, ...] | None:
+    """Return for each class whether it is malignant, or None where that is not known.
+
+    It is known where every class is, by name or alias, one of the four, and both kinds are there.
+    """
+    own = [class_name(name, None) for name in classes]
+    if BENIGN not in own or not set(own) <= set(CLASSES) or set(own) == {BENIGN}:
+        return None
+    return tuple(name != BENIGN for name in own)
 
 
 def _classes_of(where: str, present: Sequence[str]) -> tuple[str, ...]:

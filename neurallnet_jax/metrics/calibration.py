@@ -3,6 +3,8 @@
 Knows arrays only: neither models nor files.
 """
 
+import dataclasses
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +14,8 @@ __all__ = [
     "SUM_TOLERANCE",
     "ReliabilityBins",
     "apply_temperature",
+    "bins_from_json",
+    "bins_to_json",
     "brier",
     "check_predictions",
     "ece",
@@ -149,6 +153,16 @@ def reliability(labels: ArrayLike, probabilities: ArrayLike, bins: int = 15) -> 
         confidence=np.bincount(index, weights=confidence, minlength=bins)[filled] / n[filled],
         accuracy=np.bincount(index, weights=correct, minlength=bins)[filled] / n[filled],
     )
+
+
+def bins_to_json(bins: ReliabilityBins) -> dict[str, list[float]]:
+    """Return the bins as plain data, one list per column."""
+    return {field.name: getattr(bins, field.name).tolist() for field in dataclasses.fields(bins)}
+
+
+def bins_from_json(data: Mapping[str, Sequence[float]]) -> ReliabilityBins:
+    """Return the bins that `bins_to_json` wrote."""
+    return ReliabilityBins(**{field.name: np.array(data[field.name]) for field in dataclasses.fields(ReliabilityBins)})
 
 
 def fit_temperature(labels: ArrayLike, logits: ArrayLike) -> float:

@@ -5,25 +5,52 @@ Knows arrays only: neither models nor files.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from neurallnet_jax.metrics import calibration, scores
 
-__all__ = ["METRICS", "Interval", "Intervals", "bootstrap", "to_json"]
+__all__ = [
+    "FEW_GROUPS",
+    "METRICS",
+    "Interval",
+    "Intervals",
+    "Metric",
+    "bootstrap",
+    "check_groups",
+    "check_options",
+    "few",
+    "from_json",
+    "resample",
+    "to_json",
+    "why_not",
+]
 
-METRICS: Mapping[str, Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]] = {
+Metric: TypeAlias = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+"""(labels, probabilities, weights) -> one value per column of weights."""
+
+METRICS: Mapping[str, Metric] = {
     "accuracy": scores.weighted_accuracy,
     "balanced_accuracy": scores.weighted_balanced_accuracy,
+    "macro_f1": scores.weighted_macro_f1,
     "auroc": scores.weighted_auroc,
     "mean_average_precision": scores.weighted_mean_average_precision,
     "ece": calibration.weighted_ece,
     "brier": calibration.weighted_brier,
 }
-"""Metrics by name: (labels, probabilities, weights) -> one value per column of weights."""
+"""Metrics by name; `bootstrap` adds sensitivity and specificity where it is told which classes are malignant."""
 
+FEW_GROUPS = 10
+"""Groups in a class below which an interval over groups comes with a warning."""
+
+_TWO_CLASSES = "it needs two classes, and one occurs"
+_NEEDS = {
+    "sensitivity": "it needs an image of a malignant class",
+    "specificity": "it needs an image of a benign class",
+}
 _CHUNK = 250
 """Draws computed together: large enough for NumPy, small enough for the cache."""
 
@@ -46,6 +73,7 @@ class Intervals:
         groups: Number of groups in each class, in the order of the columns.
         group_reason: Why `group` is None.
         image_reason: Why `image` is None.
+        note: What an interval without width, or one over few groups, does not say; None where neither is the case.
     """
 
     group: Interval | None
@@ -53,6 +81,7 @@ class Intervals:
     groups: tuple[int, ...]
     group_reason: str | None = None
     image_reason: str | None = None
+    note: str | None = None
 
 
 def bootstrap(
@@ -60,7 +89,9 @@ def bootstrap(
     probabilities: ArrayLike,
     groups: ArrayLike,
     *,
-    metrics: Sequence[str] = tuple(METRICS),
+    metrics: Sequence[str] | None = None,
+    malignant: Sequence[bool] | None = None,
+    classes: Sequence[str] | None = None,
     draws: int = 2000,
     seed: int = 0,
     level: float = 0.95,
@@ -73,13 +104,17 @@ def bootstrap(
 
     What to bear in mind: with few groups in a class, G, the percentile interval is too narrow, by a factor of
     sqrt((G-1)/G) and a little more. The expected calibration error is biased upwards, in each draw more than in the
-    sample, so its interval may lie above the value itself.
+    sample, so its interval may lie above the value itself. Where every answer is right, every draw gives 1 and the
+    interval has no width: a bootstrap cannot show errors of which the sample holds none. A note then says how many
+    there could be.
 
     Args:
         labels: True classes, integers in 0..K-1, shape (N,).
         probabilities: Predicted probabilities, shape (N, K).
         groups: Group of each image, integers or strings, shape (N,); a group belongs to one class.
-        metrics: Names out of `METRICS`.
+        metrics: Names out of `METRICS`, and `sensitivity` and `specificity` with `malignant`; None for all of them.
+        malignant: For each class whether it is malignant, at least one of either; None where that is not known.
+        classes: Names of the classes, for reasons; None for their numbers.
         draws: Number of resamples.
         seed: Seed of the generator; equal arguments give equal intervals.
         level: Coverage aimed at, between 0 and 1.
@@ -92,17 +127,28 @@ def bootstrap(
         Davison & Hinkley (1997), Bootstrap Methods and their Application, sections 3.2 (strata) and 3.8 (clusters).
     """
     truth, values = calibration.check_predictions(labels, probabilities)
-    _check_options(metrics, draws, level)
-    names = _check_groups(groups, truth)
+    table = METRICS if malignant is None else {**METRICS, **_binary(malignant, values.shape[1])}
+    metrics = tuple(table) if metrics is None else metrics
+    check_options(metrics, table, draws, level)
+    chosen = {name: table[name] for name in metrics}
+    names = check_groups(groups, truth)
+    called = tuple(map(str, range(values.shape[1]))) if classes is None else tuple(classes)
     counts = tuple(len(np.unique(names[truth == k])) for k in range(values.shape[1]))
     by_kind = {
-        kind: _intervals(truth, values, units, noun=kind, metrics=metrics, draws=draws, seed=seed, level=level)
+        kind: _intervals(
+            truth, values, units, noun=kind, metrics=chosen, classes=called, draws=draws, seed=seed, level=level
+        )
         for kind, units in (("group", names), ("image", np.arange(len(truth))))
     }
     result = {}
     for metric in metrics:
         (group, group_reason), (image, image_reason) = by_kind["group"][metric], by_kind["image"][metric]
-        result[metric] = Intervals(group, image, counts, group_reason, image_reason)
+        notes = (
+            _flat(metric, group, image, groups=sum(counts), images=len(truth), level=level),
+            few(counts, called) if group is not None else None,
+        )
+        note = "; ".join(filter(None, notes)) or None
+        result[metric] = Intervals(group, image, counts, group_reason, image_reason, note)
     return result
 
 
@@ -118,8 +164,36 @@ def to_json(intervals: Mapping[str, Intervals]) -> dict[str, dict[str, Any]]:
             data[kind] = None if interval is None else [interval.low, interval.high]
             if reason is not None:
                 data[f"{kind}_reason"] = reason
+        if entry.note is not None:
+            data["note"] = entry.note
         result[metric] = data
     return result
+
+
+def from_json(data: Mapping[str, Mapping[str, Any]]) -> dict[str, Intervals]:
+    """Return the intervals that `to_json` wrote."""
+    result = {}
+    for metric, entry in data.items():
+        group, image = (None if entry[kind] is None else Interval(*entry[kind]) for kind in ("group", "image"))
+        reasons = [entry.get(key) for key in ("group_reason", "image_reason", "note")]
+        result[metric] = Intervals(group, image, tuple(entry["groups"]), *reasons)
+    return result
+
+
+def why_not(labels: np.ndarray, units: np.ndarray, noun: str, classes: Sequence[str] | None = None) -> str | None:
+    """Return why units cannot be drawn within each class, or None where they can.
+
+    Args:
+        labels: True classes, shape (N,).
+        units: What is drawn, one name per image, shape (N,).
+        noun: How the reason calls a unit.
+        classes: Names of the classes; None for their numbers.
+    """
+    for k in np.unique(labels):
+        if len(np.unique(units[labels == k])) < 2:
+            name = k if classes is None else classes[k]
+            return f"class {name} has only 1 {noun}, so nothing varies between its draws; at least 2 are needed"
+    return None
 
 
 def _intervals(
@@ -128,26 +202,24 @@ def _intervals(
     units: np.ndarray,
     *,
     noun: str,
-    metrics: Sequence[str],
+    metrics: Mapping[str, Metric],
+    classes: Sequence[str],
     draws: int,
     seed: int,
     level: float,
 ) -> dict[str, tuple[Interval | None, str | None]]:
     """Return (interval, None) or (None, reason) by metric, where `units` are drawn."""
-    for k in np.unique(labels):
-        if len(np.unique(units[labels == k])) < 2:
-            reason = f"class {k} has only 1 {noun}, so nothing varies between its draws; at least 2 are needed"
-            return dict.fromkeys(metrics, (None, reason))
+    if reason := why_not(labels, units, noun, classes):
+        return dict.fromkeys(metrics, (None, reason))
     ones = np.ones((len(labels), 1))
-    defined = [name for name in metrics if not np.isnan(METRICS[name](labels, probabilities, ones)[0])]
+    defined = [name for name in metrics if not np.isnan(metrics[name](labels, probabilities, ones)[0])]
     parts: dict[str, list[np.ndarray]] = {name: [] for name in defined}
-    for weights in _resample(labels, units, draws=draws, generator=np.random.default_rng(seed)):
+    for weights in resample(labels, units, draws=draws, generator=np.random.default_rng(seed)):
         for name in defined:
-            parts[name].append(METRICS[name](labels, probabilities, weights))
+            parts[name].append(metrics[name](labels, probabilities, weights))
     tails = ((1 - level) / 2, (1 + level) / 2)
     result: dict[str, tuple[Interval | None, str | None]] = {
-        name: (None, f"{name} is not defined for these images: it needs two classes, and one occurs")
-        for name in metrics
+        name: (None, f"{name} is not defined for these images: {_NEEDS.get(name, _TWO_CLASSES)}") for name in metrics
     }
     for name in defined:
         sample = np.concatenate(parts[name])
@@ -158,10 +230,17 @@ def _intervals(
     return result
 
 
-def _resample(
+def resample(
     labels: np.ndarray, units: np.ndarray, *, draws: int, generator: np.random.Generator
 ) -> Iterator[np.ndarray]:
-    """Yield how often each image is drawn, shape (N, chunk of draws), drawing units within each class."""
+    """Yield how often each image is drawn, shape (N, chunk of draws), drawing units within each class.
+
+    Args:
+        labels: True classes, shape (N,).
+        units: What is drawn, one name per image, shape (N,); a unit belongs to one class.
+        draws: Number of draws in all.
+        generator: Where chance comes from.
+    """
     strata = []
     for k in np.unique(labels):
         members = np.flatnonzero(labels == k)
@@ -177,17 +256,19 @@ def _resample(
         yield weights
 
 
-def _check_options(metrics: Sequence[str], draws: int, level: float) -> None:
+def check_options(metrics: Sequence[str], known: Mapping[str, Metric], draws: int, level: float) -> None:
+    """Refuse, by name, a metric that is not known, and draws or a level out of range."""
     for name in metrics:
-        if name not in METRICS:
-            raise ValueError(f"unknown metric {name!r}; known are {', '.join(METRICS)}")
+        if name not in known:
+            raise ValueError(f"unknown metric {name!r}; known are {', '.join(known)}")
     if draws < 1:
         raise ValueError(f"draws is {draws}; expected at least 1 (2000 for a quotable interval)")
     if not 0 < level < 1:
         raise ValueError(f"level is {level}; expected between 0 and 1, such as 0.95")
 
 
-def _check_groups(groups: ArrayLike, labels: np.ndarray) -> np.ndarray:
+def check_groups(groups: ArrayLike, labels: np.ndarray) -> np.ndarray:
+    """Return the group of each image, shape (N,), or refuse groups that do not fit or lie in two classes."""
     names = np.asarray(groups)
     if names.shape != labels.shape:
         raise ValueError(f"groups have shape {names.shape}; expected {labels.shape}, one per image")
@@ -203,3 +284,50 @@ def _check_groups(groups: ArrayLike, labels: np.ndarray) -> np.ndarray:
             "within each class, so number them apart by class"
         )
     return names
+
+
+def _binary(malignant: Sequence[bool], classes: int) -> dict[str, Metric]:
+    mask = np.asarray(malignant)
+    if mask.dtype != bool or mask.shape != (classes,) or mask.all() or not mask.any():
+        raise ValueError(
+            f"malignant is {list(malignant)}; expected {classes} booleans, at least one malignant and one benign class"
+        )
+    return {
+        "sensitivity": partial(scores.weighted_sensitivity, malignant=mask),
+        "specificity": partial(scores.weighted_sensitivity, malignant=~mask),
+    }
+
+
+def few(groups: Sequence[int], classes: Sequence[str]) -> str | None:
+    """Return what to bear in mind where a class has few groups, fewer than `FEW_GROUPS`; None where none has.
+
+    Args:
+        groups: Number of groups of each class; 0 where it does not occur.
+        classes: Their names.
+    """
+    short = [(name, count) for name, count in zip(classes, groups, strict=True) if 0 < count < FEW_GROUPS]
+    if not short:
+        return None
+    least = min(count for _, count in short)
+    said = ", ".join(f"{name} {count}" for name, count in short)
+    factor = (least / (least - 1)) ** 0.5 if least > 1 else float("inf")
+    return (
+        f"few groups in a class ({said}): what is drawn over groups is too narrow there, by a factor of at least "
+        f"{factor:.2f} for {least} of them, and its p-values are too small"
+    )
+
+
+def _flat(
+    metric: str, group: Interval | None, image: Interval | None, *, groups: int, images: int, level: float
+) -> str | None:
+    known = [(one, noun, n) for one, noun, n in ((group, "group", groups), (image, "image", images)) if one is not None]
+    flat = [(noun, n) for one, noun, n in known if one.low == one.high]
+    if not flat:
+        return None
+    value = next(one.low for one, _, _ in known if one.low == one.high)
+    text = f"every draw gives {value:.4g}, so a width of zero says that draws are alike, not that the value is certain"
+    if value == 1 and metric == "accuracy":
+        # Clopper & Pearson (1934) for no failure among n: 1 - ((1 - level) / 2)^(1 / n).
+        could = [f"{100 * (1 - ((1 - level) / 2) ** (1 / n)):.2g} % of {noun}s, from {n} without" for noun, n in flat]
+        text += f"; an error could still lie in up to {' and '.join(could)} ({100 * level:g} %, Clopper-Pearson)"
+    return text

@@ -5,7 +5,7 @@ images at once, one per column; plain scores are the weighting by ones, the boot
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,12 +17,15 @@ from neurallnet_jax.metrics import calibration
 __all__ = [
     "ClassScores",
     "Scores",
+    "from_json",
     "score",
     "to_json",
     "weighted_accuracy",
     "weighted_auroc",
     "weighted_balanced_accuracy",
+    "weighted_macro_f1",
     "weighted_mean_average_precision",
+    "weighted_sensitivity",
 ]
 
 
@@ -60,6 +63,10 @@ class Scores:
         confusion: Counts, shape (K, K), int64; rows are true classes, columns predicted ones.
         accuracy: Share of right predictions.
         balanced_accuracy: Mean recall over the classes that occur.
+        macro_precision: Mean precision over the classes that occur; one that is never predicted counts 0.
+        macro_f1: Mean F1 over the classes that occur.
+        sensitivity: Share of the malignant images that are told to be of any malignant class.
+        specificity: Share of the benign images that are told to be of any benign class.
         auroc: Mean one-against-rest area under the ROC curve over the classes where it is defined.
         mean_average_precision: Mean average precision over the same classes.
         per_class: One entry per class.
@@ -75,6 +82,10 @@ class Scores:
     confusion: np.ndarray
     accuracy: float
     balanced_accuracy: float
+    macro_precision: float
+    macro_f1: float
+    sensitivity: float | None
+    specificity: float | None
     auroc: float | None
     mean_average_precision: float | None
     per_class: tuple[ClassScores, ...]
@@ -84,13 +95,21 @@ class Scores:
     undefined: tuple[str, ...]
 
 
-def score(labels: ArrayLike, probabilities: ArrayLike, classes: Sequence[str]) -> Scores:
+def score(
+    labels: ArrayLike,
+    probabilities: ArrayLike,
+    classes: Sequence[str],
+    *,
+    malignant: Sequence[bool] | None = None,
+) -> Scores:
     """Return the scores of predicted probabilities; the first of equal probabilities is the prediction.
 
     Args:
         labels: True class of each image, integers in 0..K-1, shape (N,).
         probabilities: Predicted probability of each class, shape (N, K); each row sums to 1 within 1e-3.
         classes: The K class names.
+        malignant: For each class whether it is malignant; None where that is not known, and then neither are
+            sensitivity and specificity. Either is a share of answers: of the class with the greatest probability.
 
     Raises:
         ValueError: The arrays do not fit each other or hold impossible values; the message names the first such row.
@@ -103,19 +122,27 @@ def score(labels: ArrayLike, probabilities: ArrayLike, classes: Sequence[str]) -
     ones = np.ones((len(truth), 1))
     per_class = _class_scores(truth, values, names, confusion)
     own = values[np.arange(len(truth)), truth]
+    sensitivity, specificity = _binary(truth, values, malignant)
     return Scores(
         n=len(truth),
         classes=names,
         confusion=confusion,
         accuracy=float(weighted_accuracy(truth, values, ones)[0]),
         balanced_accuracy=float(weighted_balanced_accuracy(truth, values, ones)[0]),
+        macro_precision=float(np.mean([entry.precision or 0.0 for entry in per_class if entry.support])),
+        macro_f1=float(weighted_macro_f1(truth, values, ones)[0]),
+        sensitivity=sensitivity,
+        specificity=specificity,
         auroc=_known(weighted_auroc(truth, values, ones)[0]),
         mean_average_precision=_known(weighted_mean_average_precision(truth, values, ones)[0]),
         per_class=per_class,
         ece=calibration.ece(truth, values),
         brier=calibration.brier(truth, values),
         log_loss=float(-np.log(np.clip(own, np.finfo(np.float64).eps, 1)).mean()),
-        undefined=_reasons(per_class, len(truth)),
+        undefined=(
+            *_reasons(per_class, len(truth)),
+            *_binary_reasons(sensitivity, specificity, known=malignant is not None),
+        ),
     )
 
 
@@ -132,6 +159,14 @@ def to_json(scores: Scores) -> dict[str, Any]:
         "per_class": per_class,
         "undefined": list(scores.undefined),
     }
+
+
+def from_json(data: Mapping[str, Any]) -> Scores:
+    """Return the scores that `to_json` wrote; other keys beside them are left alone."""
+    fields = {field.name: data[field.name] for field in dataclasses.fields(Scores)}
+    per_class = tuple(ClassScores(name=name, **entry) for name, entry in data["per_class"].items())
+    arrays = {"confusion": np.array(data["confusion"], np.int64), "per_class": per_class}
+    return Scores(**{**fields, **arrays, "classes": tuple(data["classes"]), "undefined": tuple(data["undefined"])})
 
 
 def weighted_accuracy(labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -154,6 +189,28 @@ def weighted_balanced_accuracy(labels: np.ndarray, probabilities: np.ndarray, we
     members = np.eye(probabilities.shape[1])[labels].T
     found = members * (probabilities.argmax(axis=1) == labels)
     return _mean_of_known(_ratio(found @ weights, members @ weights))
+
+
+def weighted_macro_f1(labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the mean over classes that occur of 2 TP / (2 TP + FP + FN), per column; as `weighted_accuracy`."""
+    classes = np.eye(probabilities.shape[1])
+    members, said = classes[labels].T, classes[probabilities.argmax(axis=1)].T
+    support = members @ weights
+    f1 = _ratio(2 * (members * said) @ weights, support + said @ weights)
+    return _mean_of_known(np.where(support > 0, f1, np.nan))
+
+
+def weighted_sensitivity(
+    labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarray, *, malignant: np.ndarray
+) -> np.ndarray:
+    """Return the share of images of the marked classes that are told to be of one of these, per column.
+
+    With the benign classes marked instead, that is the specificity. Arguments as in `weighted_accuracy`, and
+    `malignant`, bool (K,). NaN where no marked class occurs.
+    """
+    own = malignant[labels]
+    found = own & malignant[probabilities.argmax(axis=1)]
+    return _ratio(found.astype(np.float64) @ weights, own.astype(np.float64) @ weights)
 
 
 def weighted_auroc(labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -264,6 +321,33 @@ def _class_scores(
         ClassScores(name=name, support=int(support[k]), **{key: _known(values[k]) for key, values in columns.items()})
         for k, name in enumerate(names)
     )
+
+
+def _binary(
+    labels: np.ndarray, probabilities: np.ndarray, malignant: Sequence[bool] | None
+) -> tuple[float | None, float | None]:
+    if malignant is None:
+        return None, None
+    mask, ones = np.asarray(malignant, bool), np.ones((len(labels), 1))
+    if mask.shape != (probabilities.shape[1],) or mask.all() or not mask.any():
+        raise ValueError(
+            f"malignant is {list(malignant)}; expected one boolean per class, with a malignant and a benign class"
+        )
+    sensitivity, specificity = (
+        _known(weighted_sensitivity(labels, probabilities, ones, malignant=one)[0]) for one in (mask, ~mask)
+    )
+    return sensitivity, specificity
+
+
+def _binary_reasons(sensitivity: float | None, specificity: float | None, *, known: bool) -> tuple[str, ...]:
+    if not known:
+        return ("no sensitivity or specificity: it is not known which of these classes are benign and which malignant",)
+    reasons = []
+    if sensitivity is None:
+        reasons.append("no sensitivity: no image of a malignant class")
+    if specificity is None:
+        reasons.append("no specificity: no image of a benign class")
+    return tuple(reasons)
 
 
 def _reasons(per_class: tuple[ClassScores, ...], n: int) -> tuple[str, ...]:

@@ -11,8 +11,7 @@ from lava_port.energy.results import EnergyReport
 from lava_port.trace import Mismatch
 from neurallnet_jax import spec
 from neurallnet_jax.metrics.intervals import Intervals
-from neurallnet_jax.metrics.scores import Scores
-from neurallnet_jax.workflows import figures, page, report_energy, wording
+from neurallnet_jax.workflows import figures, page, report_energy, section_scores, wording
 from neurallnet_jax.workflows.page import Absent, Block, Section, Table
 from neurallnet_jax.workflows.report_content import Missing, ReportContent, Samples
 
@@ -29,16 +28,6 @@ __all__ = [
     "scores",
     "training",
 ]
-
-_METRICS = {
-    "accuracy": "Accuracy: share of images told right",
-    "balanced_accuracy": "Balanced accuracy: mean share per class",
-    "auroc": "AUROC: how well one class ranks above the rest",
-    "mean_average_precision": "Mean average precision",
-    "ece": "Expected calibration error: gap between confidence and truth",
-    "brier": "Brier score, 0 (best) to 2",
-}
-_IN_PERCENT = ("accuracy", "balanced_accuracy")
 
 
 def samples(content: ReportContent) -> Section:
@@ -90,8 +79,8 @@ def scores(content: ReportContent) -> Section:
         return Section("scores", title, lead, (Absent("Scores", scores.reason),))
     header = ("Metric", "Value", f"{wording.percent(content.interval_level, 2)} interval")
     rows = tuple(
-        (text, _metric_text(name, getattr(scores, name)), interval_text(content, name))
-        for name, text in _METRICS.items()
+        (text, section_scores.metric_text(name, getattr(scores, name)), interval_text(content, name))
+        for name, text in section_scores.METRICS.items()
     )
     blocks: list[Block] = [Table(f"Scores on {scores.n:,} images", header, "lrr", rows)]
     if isinstance(content.intervals, Missing):
@@ -100,65 +89,25 @@ def scores(content: ReportContent) -> Section:
         blocks += _interval_reasons(content.intervals)
     if scores.undefined:
         blocks.append(page.Points("Not defined here", scores.undefined))
-    blocks += [_confusion_picture(scores), _confusion_table(scores), _class_table(scores)]
+    blocks += [
+        section_scores.confusion_picture(scores),
+        section_scores.confusion_table(scores),
+        section_scores.class_table(scores),
+    ]
     return Section("scores", title, lead, tuple(blocks))
-
-
-def _metric_text(name: str, value: float | None) -> str:
-    return wording.percent(value) if name in _IN_PERCENT else wording.number(value)
 
 
 def interval_text(content: ReportContent, name: str) -> str:
     """Return the interval over groups, over images where the groups give none, or a dash."""
     if isinstance(content.intervals, Missing) or name not in content.intervals:
         return wording.NOTHING
-    found = content.intervals[name].group or content.intervals[name].image
-    if found is None:
-        return wording.NOTHING
-    if name in _IN_PERCENT:
-        return f"{wording.interval(100 * found.low, 100 * found.high)}{wording.NO_BREAK}%"
-    return wording.interval(found.low, found.high)
+    return section_scores.interval_text(name, content.intervals[name].group or content.intervals[name].image)
 
 
 def _interval_reasons(intervals: Mapping[str, Intervals]) -> list[Block]:
     reasons = (entry.group_reason for entry in intervals.values())
     lines = tuple(dict.fromkeys(reason for reason in reasons if reason))
     return [page.Points("Why some intervals draw single images, or are missing", lines)] if lines else []
-
-
-def _confusion_picture(scores: Scores) -> page.Picture:
-    right = int(np.trace(scores.confusion))
-    return page.picture(
-        figures.confusion_matrix(scores.confusion, scores.classes),
-        figures.confusion_matrix(scores.confusion, scores.classes, theme=figures.DARK),
-        alt=f"Confusion matrix: {right:,} of {scores.n:,} images on the diagonal; the table below has every cell.",
-        caption="Rows are true classes, columns what the network says; what lies off the diagonal is confused.",
-    )
-
-
-def _confusion_table(scores: Scores) -> Table:
-    rows = tuple(
-        (name, *(f"{int(number):,}" for number in row))
-        for name, row in zip(scores.classes, scores.confusion, strict=True)
-    )
-    header = ("True class", *(f"said: {name}" for name in scores.classes))
-    return Table("The same counts as a table", header, "l" + "r" * len(scores.classes), rows, folded=True)
-
-
-def _class_table(scores: Scores) -> Table:
-    rows = tuple(
-        (
-            entry.name,
-            f"{entry.support:,}",
-            wording.percent(entry.recall),
-            wording.percent(entry.precision),
-            wording.number(entry.f1),
-            wording.number(entry.auroc),
-        )
-        for entry in scores.per_class
-    )
-    header = ("Class", "Images", "Found (recall)", "Right when said (precision)", "F1", "AUROC")
-    return Table("Each class against the rest", header, "lrrrrr", rows)
 
 
 def training(content: ReportContent) -> Section:

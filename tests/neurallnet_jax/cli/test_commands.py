@@ -436,6 +436,97 @@ def test_evaluate_holds_what_its_contract_says(
         assert sum(float(row[name]) for name in synthetic.CLASSES) == pytest.approx(1, abs=1e-5)
 
 
+def test_a_table_of_predictions_stands_for_a_run(
+    neurallnet: Callable[..., Answer], smears: Path, trained: Path, tmp_path: Path
+) -> None:
+    table = tmp_path / "predictions.csv"
+    first = neurallnet("evaluate", trained, "--data", smears, "--predictions", table)
+    again = neurallnet("evaluate", table, "--data", smears)
+    assert again.code == 0
+    assert again.json == first.json
+    unseen = neurallnet("evaluate", table, "--data", smears, "--only", "unseen")
+    assert (unseen.json["n"], unseen.json["seen"]) == (4, 0)
+    refused(
+        neurallnet("evaluate", table, "--data", smears, "--only", "test"), "does not say which images the test held"
+    )
+
+
+def test_predictions_of_another_folder_or_damaged_ones_are_refused(
+    neurallnet: Callable[..., Answer], smears: Path, trained: Path, tmp_path: Path
+) -> None:
+    table, other = tmp_path / "predictions.csv", tmp_path / "other"
+    neurallnet("evaluate", trained, "--data", smears, "--predictions", table)
+    assert cli.main(["synthesise", "--out", str(other), "--count", "2", "--image-size", "32", "--seed", "9"]) == 0
+    for command in ("evaluate", "compare"):
+        refused(neurallnet(command, table, "--data", other), "48 of its 48 images are not in", "another folder")
+    header, first, *others = table.read_text(encoding="utf-8").splitlines()
+    table.write_text("\n".join([header, first.replace(",Benign,", ",Malign,", 1), *others]), encoding="utf-8")
+    for command in ("evaluate", "compare"):
+        refused(neurallnet(command, table, "--data", smears), "predictions.csv, line 2: class 'Malign' is none of")
+
+
+def test_evaluate_writes_a_page_and_a_diagram(
+    neurallnet: Callable[..., Answer], smears: Path, trained: Path, tmp_path: Path
+) -> None:
+    html, plot = tmp_path / "page.html", tmp_path / "diagram.svg"
+    answer = neurallnet("evaluate", trained, "--data", smears, "--only", "test", "--html", html, "--plot", plot)
+    assert answer.code == 0
+    assert plot.read_text(encoding="utf-8").startswith("<?xml")
+    text = html.read_text(encoding="utf-8")
+    assert "Sensitivity" in text
+    assert str(smears.parent) not in text
+    assert answer.json["reliability"]["n"]
+    assert {"sensitivity", "specificity", "macro_f1"} <= set(answer.json["intervals"])
+
+
+# --- compare ------------------------------------------------------------------------------------------------------------
+
+
+def test_compare_sets_runs_and_tables_side_by_side(
+    neurallnet: Callable[..., Answer], smears: Path, trained: Path, tmp_path: Path
+) -> None:
+    other, table, html = tmp_path / "other", tmp_path / "table.csv", tmp_path / "page.html"
+    assert cli.main(["train", "--data", str(smears), "--out", str(other), *TRAINING, "1"]) == 0
+    neurallnet("evaluate", trained, "--data", smears, "--only", "test", "--predictions", table)
+    answer = neurallnet("compare", trained, other, table, "--data", smears, "--passes", 2, "--html", html)
+    assert answer.code == 0
+    assert answer.json["shared"] == 4
+    assert [row["name"] for row in answer.json["models"]] == list(map(str, (trained, other, table)))
+    first, second, third = answer.json["models"]
+    assert first["macs"] == second["macs"] > 0
+    assert first["latency_ms"] > 0
+    assert third["parameters"] is None
+    # The table was written by the first RUN.
+    for key in ("balanced_accuracy", "auroc", "brier", "n"):
+        assert first[key] == third[key]
+    twins = [one for one in answer.json["tests"] if {one["first"], one["second"]} == {str(trained), str(table)}]
+    assert {one["p"] for one in twins if one["test"] == "mcnemar"} == {1.0}
+    assert "4 images that all share and none has seen" in answer.out
+    assert "take images for independent" in answer.out
+    assert "Models side by side" in html.read_text(encoding="utf-8")
+
+
+def test_compare_refuses_what_has_nothing_in_common(
+    neurallnet: Callable[..., Answer], smears: Path, trained: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    assert neurallnet("train", "--data", smears, "--out", other, *TRAINING, 1, "--fold", 1).code == 0
+    refused(neurallnet("compare", trained, other, "--data", smears, "--passes", 1), "no image is shared by all models")
+    copy = shutil.copytree(trained, tmp_path / "copy")
+    refused(neurallnet("compare", trained, copy, "--data", smears, "--passes", 1), "are the same model")
+    fewer = shutil.copytree(smears, tmp_path / "fewer")
+    shutil.rmtree(fewer / "Pro-B")
+    refused(neurallnet("compare", trained, "--data", fewer), "holds no image of class Pro-B")
+
+
+def test_compare_without_images_shows_what_models_cost(neurallnet: Callable[..., Answer], trained: Path) -> None:
+    answer = neurallnet("compare", trained, "pretrained", "--passes", 1)
+    assert answer.code == 0
+    assert answer.json["tests"] == []
+    assert all(row["balanced_accuracy"] is None and row["macs"] > 0 for row in answer.json["models"])
+    assert "no images, so no scores" in answer.out
+
+
 def test_only_and_limit_choose_the_images(neurallnet: Callable[..., Answer], smears: Path, trained: Path) -> None:
     counts = {
         words: neurallnet("evaluate", trained, "--data", smears, *words.split()).json

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from neurallnet_jax import checkpoint, models
-from neurallnet_jax.evaluation import evaluate
+from neurallnet_jax.evaluation import evaluate, predictions
 from neurallnet_jax.evaluation.selection import Selection, select
 from neurallnet_jax.images.folder import BadImage, Files
 
@@ -111,13 +111,42 @@ def test_twins_across_classes_stay_apart(dataset_of):
 
 def test_the_table_of_predictions_has_one_line_per_image(result):
     rows = list(csv.DictReader(io.StringIO(evaluate.predictions_csv(result))))
-    assert list(rows[0]) == ["path", "truth", "prediction", "seen", "calm", "wild"]
+    assert list(rows[0]) == ["path", "truth", "prediction", "seen", "calm", "wild", "sha256", "group"]
     assert len(rows) == 20
     for row, entry in zip(rows, result.predictions, strict=True):
         assert (row["path"], row["truth"], row["prediction"], row["seen"]) == (
             entry.path, entry.truth, entry.label, str(int(entry.seen)),
         )  # fmt: skip
         assert float(row["calm"]) == pytest.approx(entry.probabilities["calm"], abs=1e-6)
+
+
+def test_the_table_comes_back_and_is_judged_alike(result, tmp_path):
+    (tmp_path / "table.csv").write_text(evaluate.predictions_csv(result), encoding="utf-8")
+    again = evaluate.judge_table(predictions.read(tmp_path / "table.csv"))
+    assert evaluate.to_json(again) == evaluate.to_json(result)
+    assert again.predictions == result.predictions
+
+
+def test_an_evaluation_comes_back_from_its_json_without_its_predictions(result):
+    data = json.loads(json.dumps(evaluate.to_json(result)))
+    found = evaluate.from_json({**data, "skipped": []})
+    assert evaluate.to_json(found) == data
+    assert found.predictions == ()
+    with pytest.raises(ValueError, match="holds no predictions"):
+        evaluate.predictions_csv(found)
+
+
+def test_sensitivity_and_specificity_are_known_for_the_four_classes(dataset_of):
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 8, 8, 3), dtype=np.uint8)
+    found = dataset_of(pixels, [0] * 10 + [1] * 10)
+    probabilities = np.where(found.labels[:, None] == np.arange(2), 0.9, 0.1)
+    probabilities[0] = probabilities[0, ::-1]
+    judged = evaluate.judge(probabilities, ("Benign", "Pro-B"), found, every(found))
+    assert (judged.scores.sensitivity, judged.scores.specificity) == (1.0, 0.9)
+    assert {"sensitivity", "specificity"} <= set(judged.intervals)
+    unknown = evaluate.judge(probabilities, found.classes, found, every(found))
+    assert unknown.scores.sensitivity is None
+    assert "sensitivity" not in unknown.intervals
 
 
 # --- Single images ----------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from neurallnet_jax.images.classes import ALIASES, CLASSES, class_folders
+from neurallnet_jax.images.classes import ALIASES, CLASSES, class_folders, malignant
 
 
 def make(root: Path, *names: str) -> Path:
@@ -86,3 +86,18 @@ def test_no_folder_and_no_sub_folder_are_refused(tmp_path: Path):
         class_folders(tmp_path / "file.png", None)
     with pytest.raises(ValueError, match=r"has no sub-folder; it needs one per class, such as Benign"):
         class_folders(tmp_path, None)
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (CLASSES, (False, True, True, True)),
+        (("Pro-B", "hematogones"), (True, False)),
+        (("Early", "Pre", "Pro"), None),
+        (("Benign",), None),
+        (("Benign", "Artefact"), None),
+        (("cat", "dog"), None),
+    ],
+)
+def test_benign_and_malignant_are_told_apart_where_every_class_is_known(names, expected):
+    assert malignant(names) == expected

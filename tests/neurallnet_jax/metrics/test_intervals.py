@@ -166,6 +166,85 @@ def test_a_group_in_two_classes_is_refused():
         intervals.bootstrap(labels, probabilities, groups)
 
 
+def test_sensitivity_and_specificity_have_intervals_where_the_classes_are_known():
+    labels, probabilities, groups = clustered(13)
+    mask = [False, True, True]
+    result = intervals.bootstrap(labels, probabilities, groups, malignant=mask, draws=200)
+    assert set(result) == {*intervals.METRICS, "sensitivity", "specificity"}
+    point = scores.score(labels, probabilities, NAMES[:3], malignant=mask)
+    for name in ("sensitivity", "specificity"):
+        for found in (result[name].group, result[name].image):
+            assert found is not None
+            assert found.low < getattr(point, name) < found.high
+    # Specificity is the recall of the one benign class: what a plain draw of its groups gives.
+    right = (probabilities.argmax(axis=1) == 0)[labels == 0]
+    means = right.reshape(15, -1).mean(axis=1)  # the images of a group stand together, and its class is its own
+    picks = np.random.default_rng(5).integers(15, size=(4000, 15))
+    expected = np.quantile(means[picks].mean(axis=1), [0.025, 0.975])
+    assert result["specificity"].group is not None
+    np.testing.assert_allclose([result["specificity"].group.low, result["specificity"].group.high], expected, atol=0.05)
+
+
+def test_without_a_benign_image_specificity_has_a_reason():
+    labels, probabilities, groups = clustered(14)
+    kept = labels != 0
+    found = intervals.bootstrap(
+        labels[kept],
+        probabilities[kept],
+        groups[kept],
+        malignant=[False, True, True],
+        metrics=["specificity"],
+        draws=20,
+    )
+    assert found["specificity"].group is None
+    assert "needs an image of a benign class" in str(found["specificity"].image_reason)
+
+
+def test_reasons_call_classes_by_their_names():
+    labels, probabilities, groups = clustered(6)
+    groups = np.where(labels == 2, 999, groups)
+    result = intervals.bootstrap(labels, probabilities, groups, classes=NAMES[:3], draws=20)
+    assert str(result["auroc"].group_reason).startswith("class c has only 1 group")
+
+
+def test_all_right_says_that_its_interval_is_no_certainty():
+    """12 groups without an error: 1 - 0.025^(1/12) = 26 %; 120 images: 1 - 0.025^(1/120) = 3.0 %."""
+    labels = np.repeat(np.arange(3), 40)
+    result = intervals.bootstrap(labels, np.eye(3)[labels], np.arange(120) // 10, draws=30)
+    entry = result["accuracy"]
+    assert entry.group == entry.image == intervals.Interval(1.0, 1.0)
+    bound = scipy.stats.binomtest(12, 12).proportion_ci(0.95, method="exact").low
+    assert 1 - bound == pytest.approx(0.265, abs=1e-3)
+    assert "up to 26 % of groups, from 12 without and 3 % of images, from 120 without" in str(entry.note)
+    assert "every draw gives 1" in str(result["auroc"].note)
+    assert "Clopper" not in str(result["auroc"].note)
+
+
+def test_an_interval_with_a_width_over_many_groups_has_no_note():
+    assert intervals.bootstrap(*clustered(15), draws=50)["accuracy"].note is None
+
+
+def test_few_groups_in_a_class_are_noted():
+    """Of 4 groups each draw varies by (4 - 1) / 4 of what it should: sqrt(4 / 3) = 1.15."""
+    note = intervals.bootstrap(*clustered(15, groups=4), draws=50)["accuracy"].note
+    assert "few groups in a class (0 4, 1 4, 2 4)" in str(note)
+    assert "at least 1.15 for 4 of them" in str(note)
+    assert intervals.few((12, 10, 0), NAMES[:3]) is None
+
+
+@pytest.mark.parametrize("mask", [[True, True, True], [False, True], [0, 1, 1]])
+def test_a_mask_that_does_not_fit_is_refused(mask):
+    with pytest.raises(ValueError, match="3 booleans, at least one malignant and one benign"):
+        intervals.bootstrap(*clustered(16), malignant=mask)
+
+
+def test_intervals_come_back_from_their_json():
+    labels, _, groups = clustered(17)
+    groups = np.where(labels == 2, 999, groups)
+    found = intervals.bootstrap(labels, np.eye(3)[labels], groups, draws=20)
+    assert intervals.from_json(json.loads(json.dumps(intervals.to_json(found)))) == found
+
+
 def test_groups_may_be_named_by_strings():
     labels, probabilities, groups = clustered(9, groups=3)
     named = [f"block {g:04d}" for g in groups]

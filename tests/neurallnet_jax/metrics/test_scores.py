@@ -14,6 +14,7 @@ from neurallnet_jax.metrics import calibration, scores
 
 NAMES = ("Benign", "Early", "Pre", "Pro")
 NOT_TIED = None
+UNKNOWN = "no sensitivity or specificity: it is not known which of these classes are benign and which malignant"
 
 
 def predictions(seed: int, n: int = 80, k: int = 4, *, levels: int | None = NOT_TIED) -> tuple[np.ndarray, np.ndarray]:
@@ -41,6 +42,8 @@ def test_every_score_agrees_with_scikit_learn(seed, k, levels):
         "auroc": reference.roc_auc_score(labels, probabilities, multi_class="ovr", average="macro"),
         "mean_average_precision": reference.average_precision_score(one_hot, probabilities, average="macro"),
         "log_loss": reference.log_loss(labels, probabilities, labels=range(k)),
+        "macro_precision": reference.precision_score(labels, predicted, average="macro", zero_division=0),
+        "macro_f1": reference.f1_score(labels, predicted, average="macro", zero_division=0),
         "brier": calibration.brier(labels, probabilities),
         "ece": calibration.ece(labels, probabilities),
     }
@@ -68,13 +71,14 @@ def test_weighted_scores_agree_with_the_sample_weights_of_scikit_learn(seed, lev
     predicted = probabilities.argmax(axis=1)
     results = {
         name: getattr(scores, f"weighted_{name}")(labels, probabilities, weights)
-        for name in ("accuracy", "balanced_accuracy", "auroc", "mean_average_precision")
+        for name in ("accuracy", "balanced_accuracy", "macro_f1", "auroc", "mean_average_precision")
     }
     for column, weight in enumerate(weights.T):
         ranked = [(labels == c, probabilities[:, c]) for c in range(4)]
         expected = {
             "accuracy": reference.accuracy_score(labels, predicted, sample_weight=weight),
             "balanced_accuracy": reference.balanced_accuracy_score(labels, predicted, sample_weight=weight),
+            "macro_f1": reference.f1_score(labels, predicted, average="macro", sample_weight=weight, zero_division=0),
             "auroc": np.mean([reference.roc_auc_score(*pair, sample_weight=weight) for pair in ranked]),
             "mean_average_precision": np.mean(
                 [reference.average_precision_score(*pair, sample_weight=weight) for pair in ranked]
@@ -95,6 +99,57 @@ def test_the_order_of_the_images_does_not_matter(seed, levels):
         assert first[name] == second[name]
     for name in ("accuracy", "balanced_accuracy", "auroc", "mean_average_precision", "ece", "brier", "log_loss"):
         assert first[name] == pytest.approx(second[name], abs=1e-12)
+
+
+@settings(deadline=None, max_examples=30)
+@given(seed=st.integers(0, 2**16))
+def test_sensitivity_and_specificity_are_the_recalls_of_malignant_and_benign(seed):
+    labels, probabilities = predictions(seed)
+    mask = np.array([False, True, True, True])
+    result = scores.score(labels, probabilities, NAMES, malignant=mask.tolist())
+    truth, said = mask[labels], mask[probabilities.argmax(axis=1)]
+    assert result.sensitivity == pytest.approx(reference.recall_score(truth, said))
+    assert result.specificity == pytest.approx(reference.recall_score(truth, said, pos_label=False))
+    weights = np.random.default_rng(seed).integers(1, 4, size=(len(labels), 3)).astype(float)
+    found = scores.weighted_sensitivity(labels, probabilities, weights, malignant=~mask)
+    for column, weight in enumerate(weights.T):
+        expected = reference.recall_score(truth, said, pos_label=False, sample_weight=weight)
+        assert found[column] == pytest.approx(expected)
+
+
+def test_a_malignant_class_taken_for_another_is_still_found():
+    """Benign told Early is a false alarm; Early told Pro is found; Pre told Benign is missed: 1 of 2 and 1 of 2."""
+    said = np.eye(4)[[0, 1, 3, 0]]
+    result = scores.score([0, 0, 1, 2], said, NAMES, malignant=[False, True, True, True])
+    assert (result.sensitivity, result.specificity) == (0.5, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("labels", "malignant", "reason"),
+    [
+        ([0, 0], [False, True], "no sensitivity: no image of a malignant class"),
+        ([1, 1], [False, True], "no specificity: no image of a benign class"),
+        ([0, 1], None, UNKNOWN),
+    ],
+)
+def test_what_cannot_be_said_of_benign_and_malignant_has_a_reason(labels, malignant, reason):
+    result = scores.score(labels, np.eye(2)[labels], NAMES[:2], malignant=malignant)
+    assert None in (result.sensitivity, result.specificity)
+    assert reason in result.undefined
+
+
+@pytest.mark.parametrize("malignant", [[True, True], [False, False], [True]])
+def test_a_mask_without_both_kinds_is_refused(malignant):
+    with pytest.raises(ValueError, match="a malignant and a benign class"):
+        scores.score([0, 1], np.eye(2), NAMES[:2], malignant=malignant)
+
+
+def test_scores_come_back_from_their_json():
+    labels, probabilities = predictions(3)
+    labels[labels == 2] = 0
+    found = scores.score(labels, probabilities, NAMES, malignant=[False, True, True, True])
+    data = json.loads(json.dumps(scores.to_json(found)))
+    assert scores.to_json(scores.from_json({**data, "seen": 3})) == data
 
 
 def test_a_perfect_and_an_uninformative_classifier():
@@ -118,7 +173,7 @@ def test_a_class_without_images_has_no_scores_and_a_reason():
     assert (absent.precision, absent.support) == (0.0, 0)
     assert result.balanced_accuracy == pytest.approx(0.75)
     assert result.auroc == pytest.approx((0.75 + 1.0) / 2)
-    assert result.undefined == ("Pre: no image of this class, so no recall, f1, auroc or average precision",)
+    assert result.undefined == ("Pre: no image of this class, so no recall, f1, auroc or average precision", UNKNOWN)
 
 
 def test_a_class_never_predicted_has_no_precision_and_recall_zero():
@@ -126,7 +181,7 @@ def test_a_class_never_predicted_has_no_precision_and_recall_zero():
     entry = result.per_class[1]
     assert (entry.precision, entry.recall, entry.f1) == (None, 0.0, 0.0)
     assert entry.auroc == 1.0
-    assert result.undefined == ("Early: never predicted, so no precision",)
+    assert result.undefined == ("Early: never predicted, so no precision", UNKNOWN)
 
 
 def test_one_class_alone_cannot_be_ranked():
