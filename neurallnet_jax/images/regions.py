@@ -8,14 +8,17 @@ other, so find and edit regions first and make images smaller afterwards.
 
 import functools
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
 __all__ = [
+    "Regions",
     "background",
     "background_colours",
     "bar_zone",
     "cells",
+    "find",
     "mask_scale_bar",
     "neutralise_background",
     "scale_bar",
@@ -35,6 +38,23 @@ _LUMA = np.array([0.299, 0.587, 0.114])
 _LOG = np.log((np.arange(256) + 1) / 256).astype(np.float32)
 _GRID = 4
 """Every so many pixels the light of the empty slide is sampled."""
+
+_BINS = 64
+"""Bins of the histogram that Otsu's threshold is taken from."""
+
+
+class Regions(NamedTuple):
+    """Masks of the same images, bool (n, height, width); the first two share no pixel.
+
+    Attributes:
+        background: As `background` returns it.
+        scale_bar: As `scale_bar` returns it.
+        cells: As `cells` returns it.
+    """
+
+    background: np.ndarray
+    scale_bar: np.ndarray
+    cells: np.ndarray
 
 
 def background(pixels: np.ndarray) -> np.ndarray:
@@ -94,6 +114,22 @@ def scale_bar(pixels: np.ndarray) -> np.ndarray:
     return _each(pixels, _scale_bar)
 
 
+def find(pixels: np.ndarray) -> Regions:
+    """Return all three regions, for less than what they cost one by one.
+
+    Args:
+        pixels: Images, uint8 (n, height, width, 3).
+    """
+    _check(pixels)
+    found = [np.empty(pixels.shape[:3], bool) for _ in Regions._fields]
+    for place in range(len(pixels)):
+        image = np.asarray(pixels[place])
+        density, bar = _density(image), _scale_bar(image)
+        for masks, mask in zip(found, (_empty(density) & ~bar, bar, _stained(density, bar)), strict=True):
+            masks[place] = mask
+    return Regions(*found)
+
+
 def background_colours(pixels: np.ndarray, masks: np.ndarray | None = None) -> np.ndarray:
     """Return the mean colour of the empty slide of every image, or of its brightest tenth where none of it is empty.
 
@@ -108,18 +144,21 @@ def background_colours(pixels: np.ndarray, masks: np.ndarray | None = None) -> n
     return np.array([_mean_colour(image, mask) for image, mask in zip(pixels, masks, strict=True)]).reshape(-1, 3)
 
 
-def neutralise_background(pixels: np.ndarray, colour: np.ndarray | None = None) -> np.ndarray:
+def neutralise_background(
+    pixels: np.ndarray, colour: np.ndarray | None = None, *, masks: np.ndarray | None = None
+) -> np.ndarray:
     """Return images whose empty slide has one colour; at its border it blends into what was there, over 3 pixels.
 
     Args:
         pixels: Images, uint8 (n, height, width, 3).
         colour: The colour, grey levels (3,); where None, each image keeps the mean colour of its own background, so that
             texture and uneven light go and the tint stays.
+        masks: What `background` returned for them; computed where None.
 
     Returns:
         Images, uint8, of the same shape.
     """
-    masks = background(pixels)
+    masks = background(pixels) if masks is None else masks
     colours = background_colours(pixels, masks) if colour is None else np.broadcast_to(colour, (len(pixels), 3))
     result = np.empty_like(pixels)
     for place, (image, mask) in enumerate(zip(pixels, masks, strict=True)):
@@ -129,7 +168,7 @@ def neutralise_background(pixels: np.ndarray, colour: np.ndarray | None = None) 
     return result
 
 
-def mask_scale_bar(pixels: np.ndarray) -> np.ndarray:
+def mask_scale_bar(pixels: np.ndarray, *, masks: np.ndarray | None = None) -> np.ndarray:
     """Return images whose scale bar is painted over from its surroundings.
 
     A pixel of the box becomes the mean of the pixels straight above, below, left and right of the box (each averaged over
@@ -137,14 +176,15 @@ def mask_scale_bar(pixels: np.ndarray) -> np.ndarray:
 
     Args:
         pixels: Images, uint8 (n, height, width, 3).
+        masks: What `scale_bar` returned for them, or other boxes; computed where None.
 
     Returns:
         Images, uint8, of the same shape.
     """
     result = np.array(pixels)
-    for image, mask in zip(result, scale_bar(pixels), strict=True):
+    for image, mask in zip(result, scale_bar(pixels) if masks is None else masks, strict=True):
         if mask.any():
-            paint_over(image, mask)
+            _paint_over(image, mask)
     return result
 
 
@@ -155,12 +195,16 @@ def without_colour(pixels: np.ndarray) -> np.ndarray:
 
 
 def _each(pixels: np.ndarray, rule: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    if pixels.ndim != 4 or pixels.shape[-1] != 3 or pixels.dtype != np.uint8:
-        raise ValueError(f"pixels are {pixels.dtype} {pixels.shape}; expected uint8 (n, height, width, 3)")
+    _check(pixels)
     result = np.empty(pixels.shape[:3], bool)
     for place in range(len(pixels)):
         result[place] = rule(np.asarray(pixels[place]))
     return result
+
+
+def _check(pixels: np.ndarray) -> None:
+    if pixels.ndim != 4 or pixels.shape[-1] != 3 or pixels.dtype != np.uint8:
+        raise ValueError(f"pixels are {pixels.dtype} {pixels.shape}; expected uint8 (n, height, width, 3)")
 
 
 def _scaled(length: float, image: np.ndarray) -> int:
@@ -178,23 +222,28 @@ def _mean_colour(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 
 def _background(image: np.ndarray) -> np.ndarray:
-    density = _density(image)
-    depth = _box_mean(density.max(axis=-1))
-    bright = depth < _otsu(depth, 0.4, (0.045, 0.075))
-    wide = _rank(bright, _scaled(4, image), grow=False)
-    mask = wide
-    for _ in range(_scaled(10, image)):
-        mask = _dilated(mask) & bright
-    return mask & ~_scale_bar(image)
+    return _empty(_density(image)) & ~_scale_bar(image)
 
 
 def _cells(image: np.ndarray) -> np.ndarray:
-    density = _density(image)
+    return _stained(_density(image), _scale_bar(image))
+
+
+def _empty(density: np.ndarray) -> np.ndarray:
+    depth = _box_mean(_greatest(density))
+    bright = depth < _otsu(depth, 0.4, (0.045, 0.075))
+    mask = _rank(bright, _scaled(4, density), grow=False)
+    for _ in range(_scaled(10, density)):
+        mask = _dilated(mask) & bright
+    return mask
+
+
+def _stained(density: np.ndarray, bar: np.ndarray) -> np.ndarray:
     stain = _box_mean(density[..., 1] - density[..., 2])
     more_than_red_cells = stain[stain > 0.16]
     mask = stain > _otsu(more_than_red_cells, 1.2, (0.22, 0.40))
-    mask &= ~_scale_bar(image)
-    radius = _scaled(2, image)
+    mask &= ~bar
+    radius = _scaled(2, density)
     mask = _rank(_rank(mask, radius, grow=False), radius, grow=True)
     return _rank(_rank(mask, radius, grow=True), radius, grow=False)
 
@@ -206,7 +255,7 @@ def _density(image: np.ndarray) -> np.ndarray:
     basis = _surface_basis(height, width)
     rows, columns = slice(_GRID // 2, None, _GRID), slice(_GRID // 2, None, _GRID)
     samples, surface = logs[rows, columns].reshape(-1, 3), basis[rows, columns].reshape(-1, basis.shape[-1])
-    darkest = samples.min(axis=1)
+    darkest = _least(samples)
     kept = darkest >= np.quantile(darkest, 0.5)
     fit = np.zeros((basis.shape[-1], 3), np.float32)
     # Towards a constant where few pixels say otherwise.
@@ -214,9 +263,9 @@ def _density(image: np.ndarray) -> np.ndarray:
     for tolerance in (0.10, 0.07, 0.05, 0.04, 0.04):
         some = surface[kept]
         fit = np.linalg.solve(some.T @ some + ridge, some.T @ samples[kept]).astype(np.float32)
-        above = (samples - surface @ fit).min(axis=1)
-        enough = np.quantile(above, 0.98)
-        kept = above >= min(-tolerance, enough)
+        above = _least(samples - surface @ fit)
+        # Where the surface has left all samples below it, the highest of them pull it down again.
+        kept = above >= min(-tolerance, float(np.quantile(above, 0.98)))
     return basis @ fit - logs
 
 
@@ -227,15 +276,17 @@ def _surface_basis(height: int, width: int) -> np.ndarray:
 
 
 def _otsu(values: np.ndarray, most: float, limits: tuple[float, float]) -> float:
-    counts, edges = np.histogram(np.clip(values, 0, most), bins=64, range=(0, most))
-    centres = (edges[1:] + edges[:-1]) / 2
+    bins = np.clip(values * (_BINS / most), 0, _BINS - 1).astype(np.intp).ravel()
+    counts = np.bincount(bins, minlength=_BINS)
+    width = most / _BINS
+    centres = width * (np.arange(_BINS) + 0.5)
     below = np.cumsum(counts)
     total, mass = below[-1], np.cumsum(counts * centres)
     above = total - below
     mean_below = mass / np.maximum(below, 1)
     mean_above = (mass[-1] - mass) / np.maximum(above, 1)
     best = int((below * above * (mean_above - mean_below) ** 2).argmax())
-    return float(np.clip(edges[best + 1], *limits))
+    return float(np.clip(width * (best + 1), *limits))
 
 
 # --- Scale bar
@@ -245,8 +296,8 @@ def _scale_bar(image: np.ndarray) -> np.ndarray:
     height, width = image.shape[:2]
     rows, columns = bar_zone(height, width)
     zone = image[rows, columns].astype(np.int16)
-    red, darkest, brightest = zone[..., 0], zone.min(axis=-1), zone.max(axis=-1)
-    redness = red - zone[..., 1:].max(axis=-1)
+    darkest, brightest = _least(zone), _greatest(zone)
+    redness = zone[..., 0] - np.maximum(zone[..., 1], zone[..., 2])
     ink = (redness > 25) | ((brightest < 110) & (brightest - darkest < 40))
     mask = np.zeros((height, width), bool)
     # Letters and lines are thin; a red cell is as red, a nucleus may be as dark.
@@ -295,7 +346,7 @@ def _white_lines(lines: np.ndarray, most: int) -> int:
     return reached
 
 
-def paint_over(image: np.ndarray, mask: np.ndarray) -> None:
+def _paint_over(image: np.ndarray, mask: np.ndarray) -> None:
     """Paint the box around a mask over, in place."""
     top, bottom, left, right = _box(mask)
     height, width = image.shape[:2]
@@ -324,7 +375,16 @@ def _smooth(line: np.ndarray) -> np.ndarray:
     return np.mean([padded[shift : shift + len(line)] for shift in range(5)], axis=0)
 
 
-# --- Neighbourhoods
+# --- Channels and neighbourhoods
+
+
+def _greatest(values: np.ndarray) -> np.ndarray:
+    # Several times as fast as a maximum along an axis of three.
+    return np.maximum(np.maximum(values[..., 0], values[..., 1]), values[..., 2])
+
+
+def _least(values: np.ndarray) -> np.ndarray:
+    return np.minimum(np.minimum(values[..., 0], values[..., 1]), values[..., 2])
 
 
 def _box_mean(values: np.ndarray) -> np.ndarray:

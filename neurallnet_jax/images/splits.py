@@ -64,7 +64,9 @@ class Split:
     parts: tuple[str, ...]
 
 
-def make_split(records: Sequence[Record], *, scheme: Scheme, fold: int = 0, seed: int = 0) -> Split:
+def make_split(
+    records: Sequence[Record], *, scheme: Scheme, fold: int = 0, seed: int = 0, margin: int = TEST_MARGIN
+) -> Split:
     """Return the part of every record, decided class by class.
 
     - `contiguous`: fold k tests on the k-th fifth in order of capture number; 24 numbers on either side are left out.
@@ -81,6 +83,7 @@ def make_split(records: Sequence[Record], *, scheme: Scheme, fold: int = 0, seed
         scheme: Which of the above.
         fold: k, in 0..4; without effect on `all`.
         seed: Shuffles `random`; without effect on the others.
+        margin: Capture numbers left out on either side of a `contiguous` test fifth; the other schemes have none.
 
     Raises:
         ValueError: A class is too small for the scheme, or an argument is out of range; one line.
@@ -97,7 +100,7 @@ def make_split(records: Sequence[Record], *, scheme: Scheme, fold: int = 0, seed
             places = [place for place, record in enumerate(records) if record.label == label]
             places.sort(key=lambda place: (records[place].number, records[place].path))
             members = [records[place] for place in places]
-            chosen = _random(members, fold, seed) if scheme == "random" else _by_number(members, scheme, fold)
+            chosen = _random(members, fold, seed) if scheme == "random" else _by_number(members, scheme, fold, margin)
             _check_class(members, chosen, scheme, fold)
             for place, part in zip(places, chosen, strict=True):
                 parts[place] = part
@@ -232,7 +235,7 @@ def _random(members: Sequence[Record], fold: int, seed: int) -> list[str]:
     return [part[record.path] for record in members]
 
 
-def _by_number(members: Sequence[Record], scheme: Scheme, fold: int) -> list[str]:
+def _by_number(members: Sequence[Record], scheme: Scheme, fold: int, margin: int) -> list[str]:
     numbers = [record.number for record in members]
     if scheme == "blocks":
         present = sorted({_block(number) for number in numbers})
@@ -241,11 +244,11 @@ def _by_number(members: Sequence[Record], scheme: Scheme, fold: int) -> list[str
         return [_part(number, test, BLOCK_MARGIN, validation) for number in numbers]
     fifth = numbers[fold * len(numbers) // FOLDS : (fold + 1) * len(numbers) // FOLDS]
     test = [(fifth[0], fifth[-1])] if fifth else []
-    cut = {_block(number) for number in numbers if _near(number, test, TEST_MARGIN)}
+    cut = {_block(number) for number in numbers if _near(number, test, margin)}
     whole = sorted({_block(number) for number in numbers} - cut)
     phase = min(FOLDS // 2, len(whole) - 1)
     validation = [_span(block) for place, block in enumerate(whole) if place % FOLDS == phase]
-    return [_part(number, test, TEST_MARGIN, validation) for number in numbers]
+    return [_part(number, test, margin, validation) for number in numbers]
 
 
 def _part(number: int, test: Sequence[_Span], margin: int, validation: Sequence[_Span]) -> str:
