@@ -1,9 +1,9 @@
 """Measure how far background colour, scale bar, cell colour, file and focus alone get on the folds of a model.
 
 Each of them is given to two plain rules, the nearest neighbour and a linear model; a network whose score lies near the best
-of these has not been shown to read cells. With --run, the RUN is scored on its own test images (or, where DIR holds none of
-them, on those it has not seen) with the background filled by one colour, the scale bar painted over, the colour taken out,
-and combinations, beside controls that change as much and take nothing out. docs/evaluation/shortcuts.md says how to read it.
+of these has not been shown to read cells. With --run, the RUN is scored on its own test images (or, where DIR holds none
+of them, on those it has not seen) with the background filled by one colour, the scale bar painted over, the colour taken
+out, and combinations, beside controls that change as much and take nothing out. docs/evaluation/shortcuts.md says more.
 """
 
 import argparse
@@ -33,7 +33,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--split", choices=("contiguous", "blocks", "random"), default="contiguous", help="default: %(default)s"
     )
     parser.add_argument(
-        "--folds", type=_fold, nargs="+", metavar="K", help="score these folds of the split alone, 0 to 4 (default: all)"
+        "--folds",
+        type=_fold,
+        nargs="+",
+        metavar="K",
+        help="score these folds of the split alone, 0 to 4 (default: all)",
     )
     parser.add_argument(
         "--margin",
@@ -71,14 +75,12 @@ def run(args: argparse.Namespace) -> int:
     with output.progress("reading images") as progress:
         dataset = open_folder(Path(args.data), shortcuts.SIZE, on_bad_image=args.on_bad_image, progress=progress)
     if len(dataset.classes) < 2:
-        raise ValueError(f"{args.data}: holds one class, {dataset.classes[0]}; there is nothing to tell apart")
+        raise ValueError(f"{args.data}: holds one class, {', '.join(dataset.classes)}; there is nothing to tell apart")
     for fold in folds:
         splits.make_split(dataset.records, scheme=args.split, fold=fold, seed=args.seed, margin=margin)
     with output.progress("measuring images") as progress:
         features = shortcuts.measure(dataset, progress=progress)
-    found = shortcuts.score_folds(
-        dataset, features, scheme=args.split, folds=folds, margin=margin, seed=args.seed
-    )
+    found = shortcuts.score_folds(dataset, features, scheme=args.split, folds=folds, margin=margin, seed=args.seed)
     audit = shortcut_audit.Audit(
         data=Path(args.data).resolve().name,
         images=len(dataset),

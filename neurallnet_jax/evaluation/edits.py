@@ -33,7 +33,7 @@ EDITS: Mapping[str, tuple[str, ...]] = {
     "control: background evened, own colour": ("even",),
     "control: other corner painted over": ("other corner",),
 }
-"""What is taken out, by name, in the order in which it is done. The controls do as much to the image and take nothing out."""
+"""What is taken out, by name, in the order in which it is done; controls do as much to an image and take nothing out."""
 
 _CHUNK = 32
 _SAMPLE = 256
@@ -103,7 +103,10 @@ def open_for(checkpoint: Checkpoint, root: Path, *, run: str, on_bad_image: str)
     Raises:
         ValueError: The folder has other classes than the model, or the model has seen every image; one line.
     """
-    size = (max(shortcuts.SIZE[0], checkpoint.spec.image_size[0]), max(shortcuts.SIZE[1], checkpoint.spec.image_size[1]))
+    size = (
+        max(shortcuts.SIZE[0], checkpoint.spec.image_size[0]),
+        max(shortcuts.SIZE[1], checkpoint.spec.image_size[1]),
+    )
     try:
         dataset = open_folder(root, size, classes=checkpoint.classes, on_bad_image=on_bad_image)  # pyright: ignore[reportArgumentType]
     except ValueError as error:

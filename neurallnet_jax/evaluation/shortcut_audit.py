@@ -98,7 +98,9 @@ def from_json(data: Mapping[str, Any]) -> Audit:
             runs=tuple(_run(entry, data["edits"]) for entry in data["runs"]),
         )
     except (KeyError, TypeError) as error:
-        raise ValueError(f"audit of shortcuts: is incomplete ({error}); run `neurallnet audit shortcuts` again") from None
+        raise ValueError(
+            f"audit of shortcuts: is incomplete ({error}); run `neurallnet audit shortcuts` again"
+        ) from None
 
 
 def _shortcut_json(one: Shortcut, chance: float) -> dict[str, Any]:

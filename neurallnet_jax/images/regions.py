@@ -80,9 +80,10 @@ def background(pixels: np.ndarray) -> np.ndarray:
 def cells(pixels: np.ndarray) -> np.ndarray:
     """Return where stained cells lie: nuclei with their coloured cytoplasm, and smudges of such cells; no red cells.
 
-    Chromatin and basophilic cytoplasm take away more green than blue, haemoglobin after a Romanowsky stain takes both:
-    a pixel is stained where the optical density of green exceeds that of blue, averaged over 3 x 3 pixels, by more than
-    Otsu's threshold among the pixels where it does so by 0.16, kept within 0.22 to 0.40. Specks narrower than 5 pixels, such as platelets, are left out.
+    Chromatin and basophilic cytoplasm take away more green than blue, haemoglobin after a Romanowsky stain takes both: a
+    pixel is stained where the optical density of green exceeds that of blue, averaged over 3 x 3 pixels, by more than
+    Otsu's threshold among the pixels where it does so by 0.16, kept within 0.22 to 0.40. Specks narrower than 5 pixels,
+    such as platelets, are left out.
 
     Args:
         pixels: Images, uint8 (n, height, width, 3).
