@@ -35,6 +35,9 @@ _LEAST_INK = 5
 """Pixels of ink, at 224 px, that make a scale bar; fewer are debris."""
 
 _LUMA = np.array([0.299, 0.587, 0.114])
+_LEAST_FILL = 0.15
+"""Share of a bar's box that is ink, at least; the edges of red cells fill less of theirs."""
+
 _LOG = np.log((np.arange(256) + 1) / 256).astype(np.float32)
 _GRID = 4
 """Every so many pixels the light of the empty slide is sampled."""
@@ -103,8 +106,8 @@ def scale_bar(pixels: np.ndarray) -> np.ndarray:
     """Return the box around a scale bar in the lower right corner, with its label; an empty mask where there is none.
 
     Ink is black (all channels below 110 and within 40 of each other) or red (red exceeds the others by more than 25).
-    The strokes are thin, and make a box that is wider than high. It takes in the white panel that black bars stand on, and
-    a margin of 3 pixels, 10 beside red ones.
+    The strokes are thin, and make a box that is wider than high and 15 % full. It takes in the white panel that black bars
+    stand on, and a margin of 3 pixels, 10 beside red ones. Where the stain itself is red, cells may be taken for a bar.
 
     Args:
         pixels: Images, uint8 (n, height, width, 3).
@@ -302,12 +305,15 @@ def _scale_bar(image: np.ndarray) -> np.ndarray:
     ink = (redness > 25) | ((brightest < 110) & (brightest - darkest < 40))
     mask = np.zeros((height, width), bool)
     # Letters and lines are thin; a red cell is as red, a nucleus may be as dark.
-    thick = _rank(_rank(ink, _scaled(2, image), grow=False), _scaled(2, image), grow=True)
+    thick = _rank(_rank(ink, _scaled(3, image), grow=False), _scaled(3, image), grow=True)
     ink &= ~_dilated(thick)
+    ink[~_band(ink.sum(axis=1))] = False
     if ink.sum() < _LEAST_INK * (width / _WIDTH) ** 2:
         return mask
     top, bottom, left, right = _box(ink)
-    if right - left < max(_scaled(8, image), bottom - top) or bottom - top > _scaled(20, image):
+    high, wide = bottom - top, right - left
+    sparse = ink.sum() < _LEAST_FILL * high * wide
+    if sparse or wide < max(_scaled(8, image), high) or high > _scaled(20, image):
         return mask
     is_red = bool(np.median(redness[ink]) > 25)
     if not is_red:
@@ -317,6 +323,16 @@ def _scale_bar(image: np.ndarray) -> np.ndarray:
     top, left = max(0, top - margin), max(0, left - aside)
     mask[rows.start + top : rows.start + bottom + margin, columns.start + left : columns.start + right + aside] = True
     return mask
+
+
+def _band(counts: np.ndarray) -> np.ndarray:
+    """Return the rows around the fullest one, up to the first two empty ones on either side."""
+    used = np.convolve(counts > 0, np.ones(2, int))[1:] > 0
+    peak, result = int(counts.argmax()), np.zeros(len(counts), bool)
+    above = np.flatnonzero(~used[:peak])
+    below = np.flatnonzero(~used[peak:])
+    result[above[-1] + 1 if len(above) else 0 : peak + below[0] if len(below) else len(counts)] = True
+    return result
 
 
 def _box(mask: np.ndarray) -> tuple[int, int, int, int]:
