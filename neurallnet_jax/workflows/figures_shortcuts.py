@@ -11,7 +11,7 @@ from matplotlib.patches import Patch
 
 from neurallnet_jax.evaluation.edits import EDITS, RunScore
 from neurallnet_jax.evaluation.shortcut_audit import Audit
-from neurallnet_jax.evaluation.shortcuts import Shortcut
+from neurallnet_jax.evaluation.shortcuts import REFERENCE, Shortcut
 from neurallnet_jax.metrics.rules import RULES
 from neurallnet_jax.workflows import wording
 from neurallnet_jax.workflows.figures import LIGHT, WIDTH, Theme, headed, styled, to_svg
@@ -53,11 +53,14 @@ def shortcut_bars(audit: Audit, *, theme: Theme = LIGHT) -> bytes:
 
 
 def edit_bars(run: RunScore, chance: float, *, theme: Theme = LIGHT) -> bytes:
-    """Return the balanced accuracy of a RUN under every edit as SVG; whiskers are the interval of the drop over groups.
+    """Return a RUN under every edit, and below it the shortcuts on the same images, as SVG of balanced accuracies.
 
-    Controls are hatched; the dotted line is chance, the dashed one the colour line on the same images.
+    Whiskers are the interval of the drop over groups. Controls are hatched, shortcuts (nearest neighbour) dotted; the
+    dotted line is chance, the dashed one the colour line on the same images.
     """
-    with styled((WIDTH, 0.34 * len(run.edits) + 1.2), theme) as figure:
+    alone = [one for one in run.shortcuts if one.rule == REFERENCE and one.mean is not None]
+    rows = len(run.edits) + len(alone)
+    with styled((WIDTH, 0.3 * rows + 1.2), theme) as figure:
         axis = figure.subplots()
         unedited = run.edits[0].balanced_accuracy
         for row, edit in enumerate(run.edits):
@@ -66,13 +69,16 @@ def edit_bars(run: RunScore, chance: float, *, theme: Theme = LIGHT) -> bytes:
             if edit.interval is not None and EDITS[edit.name]:
                 low, high = unedited - edit.interval[1], unedited - edit.interval[0]
                 axis.plot([low, high], [row, row], color=theme.ink, linewidth=1.3, marker="|", markersize=6)
+        for row, one in enumerate(alone, start=len(run.edits)):
+            axis.barh(row, one.mean or 0.0, height=0.62, **(_style(theme, "....") | {"edgecolor": theme.second}))
         _lines(axis, chance, run.colour_line, theme)
-        axis.set_yticks(range(len(run.edits)), [edit.name for edit in run.edits])
-        axis.set_ylim(len(run.edits) - 0.5, -0.5)
+        names = [*(edit.name for edit in run.edits), *(f"{one.name} alone" for one in alone)]
+        axis.set_yticks(range(rows), [name.replace("alone alone", "alone") for name in names])
+        axis.set_ylim(rows - 0.5, -0.5)
         _scale(axis)
         whisker = Line2D([], [], color=theme.ink, marker="|", markersize=6, label="95 % of the drop, over groups")
         figure.legend(handles=[whisker, *_line_keys(run.colour_line, theme)], loc="outside upper left", ncols=3)
-        headed(axis, f"{wording.shorten(run.run, 40)}, with … taken out", theme)
+        headed(axis, f"{wording.shorten(run.run, 40)}: what was taken out, and shortcuts on the same images", theme)
         return to_svg(figure)
 
 

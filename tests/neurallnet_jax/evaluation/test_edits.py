@@ -56,7 +56,7 @@ def test_a_run_is_scored_on_its_test_images_and_else_on_those_it_has_not_seen(mo
 
 def test_a_run_that_has_seen_all_or_knows_other_classes_is_refused(model, opened, root):
     everything = tuple(record.sha256 for record in opened.records)
-    with pytest.raises(ValueError, match="RUN mine: has seen every image of .* name a RUN that kept some"):
+    with pytest.raises(ValueError, match=r"RUN mine: has seen every image of .* name a RUN that kept some"):
         edits.open_for(dataclasses.replace(model, seen=everything, test=()), root, run="mine", on_bad_image="fail")
     other = dataclasses.replace(model, classes=("a", "b", "c", "d"))
     with pytest.raises(ValueError, match="RUN mine: "):
@@ -132,7 +132,7 @@ def test_each_step_takes_out_what_its_name_says(opened):
 
 
 def test_the_interval_of_a_drop_by_hand():
-    """Two groups of a class, one all lost, one all kept: the mean of two draws is 0, 1/2 or 1, so the interval is [0, 1]."""
+    """Two groups of a class, one all lost, one all kept: a draw of two loses 0, 1/2 or 1, so the interval is [0, 1]."""
     labels = np.zeros(8, int)
     before, after = np.ones(8, bool), np.repeat([False, True], 4)
     assert edits.drop_interval(labels, before, after, np.repeat([0, 1], 4)) == ((0.0, 1.0), None)

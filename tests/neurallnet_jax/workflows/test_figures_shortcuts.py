@@ -44,6 +44,7 @@ def test_every_edit_has_its_bar_with_or_without_interval_and_colour_line():
     text = figures_shortcuts.edit_bars(RUN, 0.25).decode()
     for name in EDITS:
         assert f"<!-- {name} -->" in text
+    assert f"<!-- {COLOUR} alone -->" in text
     bare = dataclasses.replace(
         RUN, shortcuts=(), edits=tuple(dataclasses.replace(edit, interval=None) for edit in RUN.edits)
     )
