@@ -70,7 +70,7 @@ def edit_bars(run: RunScore, chance: float, *, theme: Theme = LIGHT) -> bytes:
                 low, high = unedited - edit.interval[1], unedited - edit.interval[0]
                 axis.plot([low, high], [row, row], color=theme.ink, linewidth=1.3, marker="|", markersize=6)
         for row, one in enumerate(alone, start=len(run.edits)):
-            axis.barh(row, one.mean or 0.0, height=0.62, **(_style(theme, "....") | {"edgecolor": theme.second}))
+            axis.barh(row, one.mean or 0.0, height=0.62, **_style(theme, "....", theme.second))
         _lines(axis, chance, run.colour_line, theme)
         names = [*(edit.name for edit in run.edits), *(f"{one.name} alone" for one in alone)]
         axis.set_yticks(range(rows), [name.replace("alone alone", "alone") for name in names])
@@ -109,7 +109,7 @@ def _scale(axis: Axes) -> None:
     axis.tick_params(axis="y", length=0)
 
 
-def _style(theme: Theme, hatch: str) -> dict[str, Any]:
+def _style(theme: Theme, hatch: str, edge: str = "") -> dict[str, Any]:
     if hatch:
-        return {"facecolor": theme.shade, "edgecolor": theme.first, "hatch": hatch, "linewidth": 0.7}
+        return {"facecolor": theme.shade, "edgecolor": edge or theme.first, "hatch": hatch, "linewidth": 0.7}
     return {"facecolor": theme.first, "edgecolor": theme.first, "linewidth": 0.7}

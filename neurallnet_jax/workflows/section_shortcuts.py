@@ -118,7 +118,7 @@ def _run_blocks(audit: Audit, run: RunScore) -> list[Block]:
             + "; ".join(f"{edit.name}: {wording.percent(edit.balanced_accuracy)}" for edit in run.edits),
             caption=(
                 f"{run.run} on {run.images:,} {run.only} images; whiskers are 95 % intervals of the drop over "
-                f"{sum(run.groups)} groups of neighbouring captures. Hatched: controls, which take nothing out; dotted: shortcuts."
+                f"{sum(run.groups)} groups of neighbouring captures. Hatched: controls; dotted: shortcuts."
             ),
         ),
         _edit_table(run),
