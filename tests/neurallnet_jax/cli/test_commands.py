@@ -1108,7 +1108,7 @@ def test_audit_shortcuts_scores_every_shortcut_and_a_run_without_them(
     assert {"background", "scale bar", "colour", "background, scale bar, colour"} <= set(names)
     assert answer.json["runs"][0]["only"] == "test"
     assert answer.json["runs"][0]["n"] == len(checkpoint.load(trained).test)
-    assert "JPEG settings of the file: smear-0001.png is PNG, no JPEG" in answer.out
+    assert "JPEG settings of the file: smear-0001.png is PNG, no JPEG" in " ".join(answer.out.split())
     assert str(tmp_path) not in page.read_text(encoding="utf-8")
     assert f"--run {trained.name} --split random --folds 0 2" in page.read_text(encoding="utf-8")
 
