@@ -1,8 +1,7 @@
-"""How far colour alone gets: one nearest neighbour on 18 colour statistics, on the test images of a split.
+"""How far colour alone gets: one nearest neighbour on 18 colour statistics, on the test images of one fold.
 
-The statistics are mean, standard deviation and the 10th, 50th, 75th and 90th percentile of each channel at 224 px, each
-scaled by its standard deviation; neighbours come from the training and validation images together. A network whose score
-lies near this line has not been shown to read cells.
+A network whose score lies near this line has not been shown to read cells. `neurallnet audit shortcuts` prints it for all
+folds, beside what background, scale bar, focus and file reach.
 
 Command: uv run python benchmarks/colour_line.py --data ../shared/data/taleqani --split blocks --fold 0
 """
@@ -13,35 +12,20 @@ from pathlib import Path
 
 import numpy as np
 
+from neurallnet_jax.evaluation import shortcuts
 from neurallnet_jax.images import folder, splits
-from neurallnet_jax.metrics import scores
-
-SIZE = (224, 224)
-
-
-def colour_statistics(pixels: np.ndarray) -> np.ndarray:
-    """Return 18 numbers per image, float64 (images, 18)."""
-    flat = pixels.reshape(len(pixels), -1, 3).astype(np.float64)
-    percentiles = [np.percentile(flat, level, axis=1) for level in (10, 50, 75, 90)]
-    return np.concatenate([flat.mean(axis=1), flat.std(axis=1), *percentiles], axis=1)
 
 
 def main(data: Path, scheme: splits.Scheme, fold: int) -> float:
     """Print and return the balanced accuracy of colour alone."""
-    dataset = folder.open_folder(data, SIZE)
+    dataset = folder.open_folder(data, shortcuts.SIZE)
     split = splits.make_split(dataset.records, scheme=scheme, fold=fold)
     known = np.concatenate([splits.indices(split, "train"), splits.indices(split, "validation")])
     test = splits.indices(split, "test")
-    statistics = np.concatenate(
-        [colour_statistics(dataset.pixels[part]) for part in np.array_split(range(len(dataset)), 32)]
-    )
-    statistics = (statistics - statistics[known].mean(axis=0)) / statistics[known].std(axis=0)
-    distance = np.square(statistics[test, None] - statistics[None, known]).sum(axis=-1)
-    predicted = dataset.labels[known][distance.argmin(axis=1)]
-    found = scores.score(dataset.labels[test], np.eye(len(dataset.classes))[predicted], dataset.classes)
+    found = shortcuts.colour_line(dataset, known, test)
     print(f"{platform.machine()}, Python {platform.python_version()}, NumPy {np.__version__}")
-    print(f"{scheme}, fold {fold}: balanced accuracy of colour alone {found.balanced_accuracy:.4f} on {found.n} images")
-    return found.balanced_accuracy
+    print(f"{scheme}, fold {fold}: balanced accuracy of colour alone {found:.4f} on {len(test)} images")
+    return found
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ COMMANDS = {
     "simulate": "run a PORT on images: emulator, NumPy reference or Lava",
     "parity": "prove that emulator, reference and Lava spike alike",
     "energy": "synaptic operations and energy of a PORT on images",
+    "audit": "leaks and shortcuts that flatter a score",
     "export": "hand a RUN or PORT to others: NIR, StableHLO or safetensors",
     "inspect": "layers, shapes, parameters and provenance of a RUN or PORT",
     "synthesise": "draw a folder of synthetic smears",

@@ -156,11 +156,13 @@ class Scene(NamedTuple):
         image: (height, width, 3) uint8.
         nuclei_mask: (height, width) bool, the nuclei of the lymphoid cells; neither of other leucocytes nor of debris.
         cells_mask: (height, width) bool, the lymphoid cells, nuclei included.
+        background_mask: (height, width) bool, where nothing was drawn: no cell of any kind, no platelet, no smudge.
     """
 
     image: np.ndarray
     nuclei_mask: np.ndarray
     cells_mask: np.ndarray
+    background_mask: np.ndarray
 
 
 def draw(label: int, seed: int, image_size: tuple[int, int]) -> np.ndarray:
@@ -191,22 +193,23 @@ def draw_scene(label: int, seed: int, image_size: tuple[int, int]) -> Scene:
     generator = np.random.default_rng((label, seed))
     extent = FIELD + 2 * MARGIN
     dyes = np.zeros((3, extent, extent), np.float32)
-    masks = np.zeros((2, extent, extent), bool)
+    masks = np.zeros((3, extent, extent), bool)
     zoom = generator.uniform(0.95, 1.05) * PIXELS_PER_UM
     leucocytes = _place_leucocytes(generator, MORPHOLOGIES[label], zoom)
-    _draw_red_cells(generator, dyes, zoom, leucocytes)
-    _draw_debris(generator, dyes, zoom, leucocytes)
+    _draw_red_cells(generator, dyes, masks, zoom, leucocytes)
+    _draw_debris(generator, dyes, masks, zoom, leucocytes)
     for y, x, radius in leucocytes:
         _draw_leucocyte(generator, dyes, masks, MORPHOLOGIES[label], zoom, (y, x, radius))
     inner = slice(MARGIN, MARGIN + FIELD)
     photograph = _photograph(generator, dyes[:, inner, inner])
-    nuclei, cells = (_sampled(Image.fromarray(mask[inner, inner]).convert("L"), image_size) for mask in masks)
+    nuclei, cells, drawn = (_sampled(Image.fromarray(mask[inner, inner]).convert("L"), image_size) for mask in masks)
     image = np.asarray(_sampled(photograph, image_size), np.float32)
     noise = generator.uniform(1.0, 4.0) * generator.standard_normal(image.shape, np.float32)
     return Scene(
         image=np.clip(np.rint(image + noise), 0, 255).astype(np.uint8),
         nuclei_mask=np.asarray(nuclei) > 127,
         cells_mask=np.asarray(cells) > 127,
+        background_mask=np.asarray(drawn) <= 127,
     )
 
 
@@ -354,7 +357,11 @@ def _place_leucocytes(
 
 
 def _draw_red_cells(
-    generator: np.random.Generator, dyes: np.ndarray, zoom: float, leucocytes: list[tuple[float, float, float]]
+    generator: np.random.Generator,
+    dyes: np.ndarray,
+    masks: np.ndarray,
+    zoom: float,
+    leucocytes: list[tuple[float, float, float]],
 ) -> None:
     wanted, closeness = generator.integers(9, 26), generator.uniform(1.1, 2.1)
     mean_radius = zoom / 2 * generator.uniform(6.8, 7.6)
@@ -383,12 +390,17 @@ def _draw_red_cells(
         profile = ((1 - dip) * flat + dip * biconcave + halo).astype(np.float32)
         index = np.minimum(distance / outline[angle] * 100, 130).astype(np.intp)
         dyes[(HAEMOGLOBIN, *_patch(y, x, half))] += profile[index] * np.float32(generator.normal(1, 0.07))
+        masks[(2, *_patch(y, x, half))] |= index <= 100
         if len(reds) == wanted:
             break
 
 
 def _draw_debris(
-    generator: np.random.Generator, dyes: np.ndarray, zoom: float, leucocytes: list[tuple[float, float, float]]
+    generator: np.random.Generator,
+    dyes: np.ndarray,
+    masks: np.ndarray,
+    zoom: float,
+    leucocytes: list[tuple[float, float, float]],
 ) -> None:
     """Draw platelets and, in some fields, the smudge of a burst cell; both leave the white cells free."""
     half = 60
@@ -409,6 +421,7 @@ def _draw_debris(
         where = _patch(y, x, half)
         dyes[(CHROMATIN, *where)] += amount * np.clip(0.38 + 0.14 * grain, 0.05, 1)
         dyes[(HAEMOGLOBIN, *where)] *= 1 - 0.7 * amount
+        masks[(2, *where)] |= amount > 0.25
 
 
 def _draw_leucocyte(
@@ -460,6 +473,7 @@ def _draw_leucocyte(
     dyes[(CHROMATIN, *where)] += in_nucleus * chromatin
     masks[(0, *where)] |= in_nucleus > 0.5
     masks[(1, *where)] |= in_cell > 0.5
+    masks[(2, *where)] |= in_cell > 0.5
 
 
 def _photograph(generator: np.random.Generator, dyes: np.ndarray) -> Image.Image:

@@ -1278,3 +1278,55 @@ def test_a_checkpoint_whose_header_is_no_header_is_refused_with_the_file_named(
     forged = {"checkpoint": text, "sha256": checkpoint._digest(arrays, text)}
     save_file(arrays, str(tmp_path / checkpoint.FILE_NAME), metadata=forged)
     refused(neurallnet("inspect", tmp_path), str(tmp_path / checkpoint.FILE_NAME))
+
+
+# --- audit shortcuts ----------------------------------------------------------------------------------------------------
+
+
+def test_audit_shortcuts_scores_every_shortcut_and_a_run_without_them(
+    neurallnet: Callable[..., Answer], smears: Path, trained: Path, tmp_path: Path
+) -> None:
+    page = tmp_path / "page.html"
+    answer = neurallnet(
+        "audit", "shortcuts", smears, "--run", trained, "--split", "random", "--folds", 0, 2, "--html", page
+    )
+    assert answer.code == 0
+    assert answer.json["n"] == 4 * COUNT
+    assert answer.json["chance"] == 0.25
+    rows = {(one["name"], one["rule"]): one["balanced_accuracy"] for one in answer.json["shortcuts"]}
+    assert rows["18 colour statistics", "nearest neighbour"]["mean"] == pytest.approx(answer.json["colour_line"])
+    assert all(len(one["folds"]) in (0, 2) for one in rows.values())
+    assert {edit["run"] for edit in answer.json["edits"]} == {trained.name}
+    names = [edit["name"] for edit in answer.json["edits"]]
+    assert {"background", "scale bar", "colour", "background, scale bar, colour"} <= set(names)
+    assert answer.json["runs"][0]["only"] == "test"
+    assert answer.json["runs"][0]["n"] == len(checkpoint.load(trained).test)
+    assert "JPEG settings of the file: smear-0001.png is PNG, no JPEG" in " ".join(answer.out.split())
+    assert str(tmp_path) not in page.read_text(encoding="utf-8")
+    assert f"--run {trained.name} --split random --folds 0 2" in page.read_text(encoding="utf-8")
+
+
+def test_audit_shortcuts_refuses_a_folder_that_the_folds_or_the_run_do_not_fit(
+    neurallnet: Callable[..., Answer], smears: Path, trained: Path, tmp_path: Path
+) -> None:
+    few = tmp_path / "few"
+    for place in sorted(smears.glob("*/smear-000[12].png")):
+        (few / place.parent.name).mkdir(parents=True, exist_ok=True)
+        shutil.copy(place, few / place.parent.name)
+    refused(neurallnet("audit", "shortcuts", few), "class folder Benign (2 images) would have none for")
+    other = tmp_path / "other"
+    for name in ("cats", "dogs"):
+        shutil.copytree(smears / "Benign", other / name)
+    refused(neurallnet("audit", "shortcuts", other, "--split", "random", "--run", trained), f"RUN {trained}: ", "cats")
+    (few / "Pro-B" / "smear-0001.png").unlink()
+    (few / "Pro-B" / "smear-0002.png").unlink()
+    refused(neurallnet("audit", "shortcuts", few), "is a class folder without images")
+    alone = tmp_path / "alone"
+    shutil.copytree(smears / "Benign", alone / "Benign")
+    refused(neurallnet("audit", "shortcuts", alone, "--split", "random"), "holds one class, Benign")
+
+
+def test_audit_shortcuts_skips_what_is_no_image_and_says_so(neurallnet: Callable[..., Answer], marred: Path) -> None:
+    answer = neurallnet("audit", "shortcuts", marred, "--split", "random", "--folds", 0)
+    assert answer.code == 1
+    assert marred_files(answer.json["skipped"]) == {"Benign/cut.png", "Pre-B/empty.png", "Pro-B/text.jpg"}

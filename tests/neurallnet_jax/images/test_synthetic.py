@@ -279,3 +279,11 @@ def test_drawing_needs_neither_jax_nor_scipy():
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+def test_nothing_was_drawn_on_the_background_and_it_is_brighter_than_what_was(drawn):
+    for scene in drawn.scenes[::5]:
+        assert not (scene.background_mask & scene.cells_mask).any()
+        assert 0.1 < scene.background_mask.mean() < 0.95
+        grey = scene.image.mean(axis=-1)
+        assert grey[scene.background_mask].mean() > grey[~scene.background_mask].mean()
