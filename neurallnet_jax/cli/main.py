@@ -22,6 +22,7 @@ COMMANDS = {
     "demo": "the whole chain on drawn smears: train, convert, run Lava, estimate energy, write a report",
     "train": "train a network on a folder of images",
     "evaluate": "score a trained network on a folder, with intervals",
+    "audit": "what flatters a score: twins on both sides of a split or in two folders",
     "predict": "class and probability of single images",
     "convert-to-lava": "turn a trained network into integers and Lava processes (a PORT)",
     "simulate": "run a PORT on images: emulator, NumPy reference or Lava",
