@@ -36,5 +36,5 @@ def run(args: argparse.Namespace) -> int:
     return _module(args.audit).run(args)
 
 
-def _module(name: str):  # noqa: ANN202
+def _module(name: str):
     return importlib.import_module(f"neurallnet_jax.cli.audit_{name}")

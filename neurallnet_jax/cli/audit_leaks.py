@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     return 0 if found.clean and not found.bad else 1
 
 
-def _show(found) -> None:  # noqa: ANN001 - a Leaks, whose module is imported when the command runs
+def _show(found) -> None:
     from neurallnet_jax.cli import output
 
     out = output.console()

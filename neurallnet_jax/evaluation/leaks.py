@@ -179,7 +179,9 @@ def audit(root: Path, other: Path | None = None, *, split: str | None = None, pr
     """
     roots = [Path(root)] if other is None else [Path(root), Path(other)]
     if other is not None and Path(root).resolve() == Path(other).resolve():
-        raise ValueError(f"{other}: is DIR itself; name another folder, or leave it out to look for twins within {root}")
+        raise ValueError(
+            f"{other}: is DIR itself; name another folder, or leave it out to look for twins within {root}"
+        )
     datasets = [list_folder(one) for one in roots]
     parts = [_parts(split, datasets[0]), *([None] * len(datasets[1]) for _ in roots[1:])]
     seen: list[_Seen] = []
@@ -432,5 +434,6 @@ def _sittings(members: Sequence[Member], taken: Sequence[exif.Taken], two: bool)
         names[member.session] = min(names.get(member.session, day), day)
     device = {member.session: one.device for member, one in zip(members, taken, strict=True)}
     return tuple(
-        Straddle(f"{names[session]} {device[session]}".strip(), dict(sides)) for session, sides in sorted(counts.items())
+        Straddle(f"{names[session]} {device[session]}".strip(), dict(sides))
+        for session, sides in sorted(counts.items())
     )

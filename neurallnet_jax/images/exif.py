@@ -49,7 +49,15 @@ def read(data: bytes) -> Taken:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             fields = image.getexif()
             original = fields.get_ifd(_EXIF).get(_ORIGINAL) or fields.get(_DATE)
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, TypeError, LookupError, Image.DecompressionBombError):
+    except (
+        UnidentifiedImageError,
+        OSError,
+        ValueError,
+        SyntaxError,
+        TypeError,
+        LookupError,
+        Image.DecompressionBombError,
+    ):
         return NOTHING
     texts = [str(fields.get(tag, "")).strip("\0 ") for tag in (_MAKE, _MODEL, _SOFTWARE, _ARTIST, _DESCRIPTION)]
     return Taken(one_line(", ".join(text for text in texts if text)), _time(original))

@@ -21,10 +21,10 @@ from neurallnet_jax.images.decode import decode_bytes, one_line, quiet_pillow, r
 __all__ = [
     "IMAGE_EXTENSIONS",
     "SIDE_FILES",
+    "UNLABELLED",
     "BadImage",
     "Dataset",
     "Files",
-    "UNLABELLED",
     "Record",
     "list_folder",
     "open_files",
@@ -206,7 +206,9 @@ def list_folder(root: Path) -> Dataset:
         names, folders = class_folders(root, None)
         listed, bad = _list_images(root, folders)
     if not listed:
-        raise ValueError(f"{one_line(str(root))}: holds no image; name a folder with images, or with one folder per class")
+        raise ValueError(
+            f"{one_line(str(root))}: holds no image; name a folder with images, or with one folder per class"
+        )
     hashes, unreadable = _hash_files(root, listed)
     records = tuple(
         Record(item.path, hashes[item.path], item.label, item.number) for item in listed if item.path in hashes

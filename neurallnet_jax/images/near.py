@@ -142,8 +142,8 @@ def blank(thumbnails: np.ndarray) -> np.ndarray:
 def candidates(thumbnails: np.ndarray, *, progress: Callable[[int, int], None] | None = None) -> Candidates:
     """Return the pairs of images of which one resembles a window of the other.
 
-    A descriptor holds the lowest coefficients of the two-dimensional DCT but the constant, weighted by their frequency to the
-    power 0.75 and scaled to length one; what is brighter than the 40th percentile counts as that.
+    A descriptor holds the lowest coefficients of the two-dimensional DCT but the constant, weighted by their frequency
+    to the power 0.75 and scaled to length one; what is brighter than the 40th percentile counts as that.
 
     Args:
         thumbnails: uint8 (n, 64, 64).

@@ -10,7 +10,20 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["GRID", "LARGEST", "LEAST_DARK", "MOST_LIGHT", "ORIENTATIONS", "SIDE", "SMALLEST", "Aligned", "align", "orient", "sampling", "without_light"]
+__all__ = [
+    "GRID",
+    "LARGEST",
+    "LEAST_DARK",
+    "MOST_LIGHT",
+    "ORIENTATIONS",
+    "SIDE",
+    "SMALLEST",
+    "Aligned",
+    "align",
+    "orient",
+    "sampling",
+    "without_light",
+]
 
 SIDE = 64
 """Side of a thumbnail, pixels."""
@@ -121,8 +134,8 @@ def align(
 ) -> Aligned:
     """Return how well each part fits its whole, the window moved and scaled by Gauss-Newton steps.
 
-    Each step solves, in the least squares, for the change of the window's middle and sides that brings the window nearest to
-    the part, both brought to mean zero and length one. The best window on the way is kept.
+    Each step solves, in the least squares, for the change of the window's middle and sides that brings the window nearest
+    to the part, both brought to mean zero and length one. The best window on the way is kept.
 
     Args:
         thumbnails: Images, uint8 (n, 64, 64).

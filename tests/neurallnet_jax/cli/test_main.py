@@ -111,6 +111,12 @@ BAD_INPUT = [
     (["parity", "--data", ".", "--backends", "loihi"], "loihi"),
     (["energy", "nowhere", "--data", "."], "nowhere"),
     (["energy", "--data", ".", "--profile", "free"], "no energy profile 'free'"),
+    (["audit"], "the following arguments are required: AUDIT"),
+    (["audit", "everything"], "invalid choice: 'everything'"),
+    (["audit", "leaks", "nowhere"], "nowhere: does not exist"),
+    (["audit", "leaks", "."], "holds no image"),
+    (["audit", "leaks", ".", "."], "is DIR itself"),
+    (["audit", "leaks", ".", "--json", "."], "is a folder; name a file"),
     (["synthesise", "--out", "smears", "--count", "0"], "0 is not at least 1"),
 ]
 
