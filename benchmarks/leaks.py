@@ -1,8 +1,9 @@
 """Recall and precision of the search for twins, on twins planted among real smears, kind by kind.
 
-Of every kind 200 copies of drawn images are added to all images of a folder, in memory. A pair counts as right if it joins
-a copy with its original or two images of one group of twins by the definition in `images/twins.py` (the copy being in the
-group of its original); each pair that is none of these is listed as an extra. Pairs of originals do not count.
+Of every kind 200 copies of drawn images are added to all images of a folder, in memory, and all are searched at once.
+Recall is the share of copies found as near twins of their originals. A pair of a copy and an original is right where both
+come from one group of twins. `precision_phash` takes the groups of `images/twins.py`; `precision` joins to them the
+originals that are other photographs of the same field (all such pairs of the folder were looked at: they are).
 
 Command: uv run python benchmarks/leaks.py --data ../shared/data/taleqani --out benchmarks/results/leaks.jsonl
 """
@@ -18,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageEnhance
 
-from neurallnet_jax.evaluation.leaks import NEAR, OVERLAP
+from neurallnet_jax.evaluation.leaks import IN_PLACE, NEAR, OVERLAP, is_near
 from neurallnet_jax.images import folder, near, twins
 
 SIDE = 224
@@ -66,49 +67,72 @@ KINDS: dict[str, Change] = {
 }
 
 
-def measure(images: np.ndarray, thumbnails: np.ndarray, groups: np.ndarray, kind: str, seed: int) -> dict[str, object]:
-    """Plant one kind and return what was found of it."""
-    random = np.random.default_rng(seed)
-    chosen = np.sort(random.choice(len(images), COPIES, replace=False))
-    copies = [KINDS[kind](Image.fromarray(images[place]), random) for place in chosen.tolist()]
-    planted = np.stack([near.thumbnail(np.asarray(copy, np.uint8)) for copy in copies])
+def plant(images: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the thumbnails of all copies, the places of their originals, and the places of their kinds."""
+    planted, origin = [], []
+    for seed, change in enumerate(KINDS.values()):
+        random = np.random.default_rng(seed)
+        chosen = np.sort(random.choice(len(images), COPIES, replace=False))
+        copies = [change(Image.fromarray(images[place]), random) for place in chosen.tolist()]
+        planted += [near.thumbnail(np.asarray(copy.convert("RGB"), np.uint8)) for copy in copies]
+        origin.append(chosen)
+    return np.stack(planted), np.concatenate(origin), np.repeat(np.arange(len(KINDS)), COPIES)
+
+
+def measure(images: np.ndarray) -> list[dict[str, object]]:
+    """Plant all kinds, search once, and return what was found of each."""
+    count = len(images)
+    thumbnails = np.stack([near.thumbnail(image) for image in images])
+    planted, chosen, kinds = plant(images)
     start = time.process_time()
     found = near.matches(np.concatenate([thumbnails, planted]), least=OVERLAP)
     seconds = time.process_time() - start
-    origin = np.concatenate([np.arange(len(images)), chosen])
-    involved = np.maximum(found.whole, found.part) >= len(images)
-    first, second = origin[found.whole[involved]], origin[found.part[involved]]
-    correlation = found.correlation[involved]
-    own = correlation[first == second]
-    extra = np.sort(correlation[groups[first] != groups[second]])[::-1]
-    right = int(((groups[first] == groups[second]) & (correlation >= NEAR)).sum())
-    extras = int((extra >= NEAR).sum())
-    return {
-        "kind": kind,
-        "copies": COPIES,
-        "images": len(images) + COPIES,
-        "recall": float((own >= NEAR).sum() / COPIES),
-        "recall_at_overlap": float(len(own) / COPIES),
-        "precision": right / (right + extras),
-        "extras": [round(float(value), 3) for value in extra],
-        "correlation": [round(float(np.quantile(own, level)), 4) for level in (0, 0.05, 0.5)],
-        "threshold": NEAR,
-        "cpu_seconds": round(seconds, 1),
-        "seed": seed,
-        "machine": f"{platform.machine()}, Python {platform.python_version()}, NumPy {np.__version__}",
-    }
+    twin = np.array(
+        [is_near(*one) for one in zip(found.correlation, found.orientation, found.window, strict=True)], bool
+    )
+    hashed = twins.twin_groups(images)
+    old = np.maximum(found.whole, found.part) < count
+    places = np.arange(count)
+    same = np.unique(hashed, return_index=True)[1][hashed]
+    fields = twins.components(count, [(places, same), (found.whole[old], found.part[old])])
+    mixed = (np.maximum(found.whole, found.part) >= count) & (np.minimum(found.whole, found.part) < count)
+    copy, original = (end(found.whole, found.part)[mixed] for end in (np.maximum, np.minimum))
+    copy, correlation, twin = copy - count, found.correlation[mixed], twin[mixed]
+    source = chosen[copy]
+    rows: list[dict[str, object]] = []
+    for place, kind in enumerate(KINDS):
+        here = kinds[copy] == place
+        own = here & (source == original)
+        listed = here & twin
+        rows.append(
+            {
+                "kind": kind,
+                "copies": COPIES,
+                "recall": float((own & twin).sum() / COPIES),
+                "recall_with_overlaps": float(own.sum() / COPIES),
+                "precision": float((fields[source] == fields[original])[listed].mean()),
+                "precision_phash": float((hashed[source] == hashed[original])[listed].mean()),
+                "false": int((here & (fields[source] != fields[original])).sum()),
+                "correlation_quantiles": {
+                    str(level): round(float(np.quantile(correlation[own], level)), 4) for level in (0, 0.05, 0.5)
+                },
+                "images": count + len(planted),
+                "thresholds": {"near": NEAR, "in_place": IN_PLACE, "overlap": OVERLAP},
+                "search_cpu_seconds": round(seconds, 1),
+                "seed": place,
+                "machine": f"{platform.machine()}, Python {platform.python_version()}, NumPy {np.__version__}",
+            }
+        )
+    return rows
 
 
 def main(data: Path, out: Path | None) -> list[dict[str, object]]:
     """Print and return one row per kind."""
-    dataset = folder.open_folder(data, (SIDE, SIDE))
-    images = np.asarray(dataset.pixels)
-    thumbnails = np.stack([near.thumbnail(image) for image in images])
-    groups = twins.twin_groups(images)
-    rows = []
-    for seed, kind in enumerate(KINDS):
-        rows.append(measure(images, thumbnails, groups, kind, seed))
-        print(json.dumps(rows[-1]), flush=True)
+    paths = [data / record.path for record in folder.list_folder(data).records]
+    images = np.stack([np.asarray(Image.open(path).convert("RGB").resize((SIDE, SIDE)), np.uint8) for path in paths])
+    rows = measure(images)
+    for row in rows:
+        print(json.dumps(row), flush=True)
     if out is not None:
         out.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     return rows

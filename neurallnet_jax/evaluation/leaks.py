@@ -31,10 +31,11 @@ __all__ = [
     "Straddle",
     "audit",
     "from_json",
+    "is_near",
     "to_json",
 ]
 
-NEAR = 0.97
+NEAR = 0.98
 """Least correlation of near twins one of which is a moved, cropped or turned window of the other."""
 
 IN_PLACE = 0.85
@@ -212,6 +213,18 @@ def audit(root: Path, other: Path | None = None, *, split: str | None = None, pr
     )
 
 
+def is_near(correlation: float, orientation: int, window: np.ndarray) -> bool:
+    """Return whether a match is so good that one image was made from the other.
+
+    Args:
+        correlation: Of the two, aligned.
+        orientation: Place in `registration.ORIENTATIONS`.
+        window: Top, left, height and width as shares of the sides.
+    """
+    in_place = orientation == 0 and float(np.abs(window - np.array([0, 0, 1, 1])).max()) <= _SHIFT
+    return bool(correlation >= (IN_PLACE if in_place else NEAR))
+
+
 def to_json(leaks: Leaks) -> dict[str, Any]:
     """Return the result as plain data."""
     names = (leaks.root, leaks.other)
@@ -362,14 +375,10 @@ def _pairs(seen: Sequence[_Seen], members: Sequence[Member], progress: _DONE | N
 
 def _near(first: _Seen, second: _Seen, turn: int, window: np.ndarray, correlation: float) -> bool:
     """Return whether a match is a near twin: by its fit, or by the definition that bootstrap groups rest on."""
-    if correlation >= NEAR:
-        return True
-    in_place = turn == 0 and np.abs(window - np.array([0, 0, 1, 1])).max() <= _SHIFT
-    if in_place and correlation >= IN_PLACE:
-        return True
     distance = (int(first.hashed) ^ int(second.hashed)).bit_count()
     alike = float(first.grey.astype(np.float32) @ second.grey.astype(np.float32))
-    return distance <= twins.MAX_DISTANCE and alike >= twins.MIN_CORRELATION
+    hashed = distance <= twins.MAX_DISTANCE and alike >= twins.MIN_CORRELATION
+    return hashed or is_near(correlation, turn, window)
 
 
 def _representative(left: Sequence[int], right: Sequence[int], members: Sequence[Member]) -> list[tuple[int, int]]:

@@ -40,9 +40,9 @@ def section(leaks: Leaks, *, roots: Sequence[Path] = ()) -> page.Section:
     if leaks.bad:
         blocks.append(page.Points("Files that were skipped", tuple(item.error for item in leaks.bad)))
     lead = (
-        f"A twin is the same picture once more: the same pixels, or a copy resized, cropped, mirrored, brightened or "
-        f"compressed (correlation at least {NEAR} once aligned, {IN_PLACE} where nothing moved). From {OVERLAP} on, two photographs "
-        "show the same field in part."
+        "A twin is the same picture once more: the same pixels, or a copy resized, cropped, mirrored, brightened or "
+        f"compressed (correlation at least {NEAR} once aligned, {IN_PLACE} where nothing moved). From {OVERLAP} on, "
+        "two photographs show the same field in part."
     )
     return page.Section("leaks", "Do images stand on both sides?", lead, tuple(blocks))
 
