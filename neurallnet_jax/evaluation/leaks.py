@@ -23,6 +23,7 @@ from neurallnet_jax.images.splits import BLOCK, read_split
 
 __all__ = [
     "IN_PLACE",
+    "LEAST_WINDOW",
     "NEAR",
     "OVERLAP",
     "Leaks",
@@ -43,6 +44,9 @@ IN_PLACE = 0.85
 
 OVERLAP = 0.7
 """Least correlation of photographs that show the same field in part."""
+
+LEAST_WINDOW = 0.78
+"""Least side of the window in which an overlap is believed: in a smaller one strangers can be made to fit."""
 
 FORMAT_VERSION = 1
 MANY = 1024
@@ -236,8 +240,8 @@ def to_json(leaks: Leaks) -> dict[str, Any]:
             "second": second.path,
             "folders": [names[first.folder], names[second.folder]],
             "kind": found.kind,
-            "correlation": round(found.correlation, 4),
-            "transform": {"orientation": found.orientation, "window": [round(value, 4) for value in found.window]},
+            "correlation": found.correlation,
+            "transform": {"orientation": found.orientation, "window": list(found.window)},
             "labels": [first.label, second.label],
             "numbers": [first.number, second.number],
             "parts": [first.part, second.part],
@@ -366,9 +370,13 @@ def _pairs(seen: Sequence[_Seen], members: Sequence[Member], progress: _DONE | N
         many = len(left) * len(right) > MANY
         joined = _representative(left, right, members) if many else [(a, b) for a in left for b in right]
         kind = "near" if _near(seen[left[0]], seen[right[0]], turn, window, correlation) else "overlap"
-        box = tuple(map(float, window))
+        if kind == "overlap" and window[2:].min() < LEAST_WINDOW:
+            continue
+        box = tuple(round(float(value), 4) for value in window)
         orientation = registration.ORIENTATIONS[turn]
-        pairs += [_pair(kind, members[a], members[b], float(correlation), orientation, box) for a, b in joined]
+        pairs += [
+            _pair(kind, members[a], members[b], round(float(correlation), 4), orientation, box) for a, b in joined
+        ]
     pairs.sort(key=lambda pair: (not pair.crosses, -pair.correlation, pair.first.path, pair.second.path))
     return pairs, int(sum(len(places) for places, flat in zip(sets, near.blank(thumbnails), strict=True) if flat))
 

@@ -153,7 +153,8 @@ def candidates(thumbnails: np.ndarray, *, progress: Callable[[int, int], None] |
     some = without_light(thumbnails[useful], _DARK)
     turned = some.swapaxes(1, 2)
     upright, across = (next(_descriptors(images, WINDOWS[:1])) for images in (some, turned))
-    kept = Candidates(*(np.empty(0, np.int64) for _ in range(4)), np.empty(0, np.float32))
+    none = np.empty(0, np.int64)
+    kept = Candidates(none, none, none, none, np.empty(0, np.float32))
     starts = range(0, len(some), _ROWS)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for place, wholes in enumerate(_descriptors(some, WINDOWS)):

@@ -95,7 +95,7 @@ def without_light(thumbnails: np.ndarray, share: np.ndarray | float = MOST_LIGHT
         thumbnails: (n, side, side).
         share: The quantile, one or one per thumbnail.
     """
-    flat = np.sort(thumbnails.reshape(len(thumbnails), -1), axis=1)
+    flat = np.sort(thumbnails.reshape(len(thumbnails), thumbnails.shape[1] * thumbnails.shape[2]), axis=1)
     place = np.broadcast_to(np.asarray(share) * (flat.shape[1] - 1), len(flat)).astype(np.int64)
     bound = flat[np.arange(len(flat)), place].astype(np.float32)
     return np.minimum(thumbnails.astype(np.float32), bound[:, None, None])
