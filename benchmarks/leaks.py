@@ -3,7 +3,8 @@
 Of every kind 200 copies of drawn images are added to all images of a folder, in memory, and all are searched at once.
 Recall is the share of copies found as near twins of their originals. A pair of a copy and an original is right where both
 come from one group of twins. `precision_phash` takes the groups of `images/twins.py`; `precision` joins to them the
-originals that are other photographs of the same field (all such pairs of the folder were looked at: they are). `false` counts pairs of neither from the bound of overlaps up.
+originals that are other photographs of the same field (all such pairs of the folder were looked at: they are).
+`false` counts pairs of neither kind from the bound of overlaps up.
 
 Command: uv run python benchmarks/leaks.py --data ../shared/data/taleqani --out benchmarks/results/leaks.jsonl
 """

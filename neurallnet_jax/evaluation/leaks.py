@@ -23,6 +23,7 @@ from neurallnet_jax.images.splits import BLOCK, read_split
 
 __all__ = [
     "IN_PLACE",
+    "LEAST_SIDE",
     "LEAST_WINDOW",
     "NEAR",
     "OVERLAP",
@@ -47,6 +48,9 @@ OVERLAP = 0.7
 
 LEAST_WINDOW = 0.78
 """Least side of the window in which an overlap is believed: in a smaller one strangers can be made to fit."""
+
+LEAST_SIDE = 96
+"""Least side of an image, pixels, in which an overlap is believed: a smaller one has no detail to tell fields apart by."""
 
 FORMAT_VERSION = 1
 MANY = 1024
@@ -168,6 +172,7 @@ class _Seen(NamedTuple):
     hashed: np.uint64
     grey: np.ndarray
     taken: exif.Taken
+    side: int
 
 
 def audit(root: Path, other: Path | None = None, *, split: str | None = None, progress: _DONE | None = None) -> Leaks:
@@ -338,7 +343,7 @@ def _read(
         small = np.asarray(image.resize((_PHASH_SIDE, _PHASH_SIDE), Image.Resampling.BILINEAR), np.uint8)
         prints = twins.fingerprints(small[None])
         grey = prints.thumbnails[0].astype(np.float16)
-        return _Seen(member, digest, near.thumbnail(pixels), prints.hashes[0], grey, exif.read(data))
+        return _Seen(member, digest, near.thumbnail(pixels), prints.hashes[0], grey, exif.read(data), min(image.size))
 
     step = f"reading {'OTHER' if place else 'DIR' if several else 'images'}"
     found = []
@@ -370,7 +375,8 @@ def _pairs(seen: Sequence[_Seen], members: Sequence[Member], progress: _DONE | N
         many = len(left) * len(right) > MANY
         joined = _representative(left, right, members) if many else [(a, b) for a in left for b in right]
         kind = "near" if _near(seen[left[0]], seen[right[0]], turn, window, correlation) else "overlap"
-        if kind == "overlap" and window[2:].min() < LEAST_WINDOW:
+        small = min(seen[left[0]].side, seen[right[0]].side) < LEAST_SIDE
+        if kind == "overlap" and (small or window[2:].min() < LEAST_WINDOW):
             continue
         box = tuple(round(float(value), 4) for value in window)
         orientation = registration.ORIENTATIONS[turn]
