@@ -9,6 +9,7 @@ import importlib
 __all__ = ["AUDITS", "add_arguments", "run"]
 
 AUDITS = {
+    "leaks": "twins within a folder, across a split, and between two folders",
     "shortcuts": "how far colour, corner, file and focus alone get, and what a RUN loses without them",
 }
 """One file `audit_NAME.py` of this folder per audit."""

@@ -24,6 +24,7 @@ __all__ = [
     "decode",
     "decode_bytes",
     "one_line",
+    "open_rgb",
     "quiet_pillow",
     "read_bytes",
     "resized",
@@ -133,13 +134,26 @@ def decode_bytes(data: bytes, image_size: tuple[int, int], *, name: str) -> np.n
     Raises:
         ValueError: The bytes are no image we take; one line that names it, what was found, what to do.
     """
+    return resized(np.asarray(open_rgb(data, name=name), dtype=np.uint8), image_size)
+
+
+def open_rgb(data: bytes, *, name: str) -> Image.Image:
+    """Return the image in the bytes of a file as RGB, in its own size; what `decode_bytes` makes smaller.
+
+    Args:
+        data: The content of the file.
+        name: How messages call the file.
+
+    Raises:
+        ValueError: The bytes are no image we take; one line that names it, what was found, what to do.
+    """
     name = one_line(name)
     if not data:
         raise ValueError(f"{name}: is empty (0 bytes); copy it again from its source")
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             _check_header(image, name)
-            colours = _to_rgb(ImageOps.exif_transpose(image), name)
+            return _to_rgb(ImageOps.exif_transpose(image), name)
     except _Refused as refusal:
         raise ValueError(str(refusal)) from None
     except UnidentifiedImageError:
@@ -151,7 +165,6 @@ def decode_bytes(data: bytes, image_size: tuple[int, int], *, name: str) -> np.n
     except _DECODER_ERRORS as error:
         reason = one_line(str(error)) or type(error).__name__
         raise ValueError(f"{name}: is a damaged image ({reason}); copy it again from its source") from None
-    return resized(np.asarray(colours, dtype=np.uint8), image_size)
 
 
 def resized(image: np.ndarray, image_size: tuple[int, int]) -> np.ndarray:

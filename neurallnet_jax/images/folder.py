@@ -21,10 +21,12 @@ from neurallnet_jax.images.decode import decode_bytes, one_line, quiet_pillow, r
 __all__ = [
     "IMAGE_EXTENSIONS",
     "SIDE_FILES",
+    "UNLABELLED",
     "BadImage",
     "Dataset",
     "Files",
     "Record",
+    "list_folder",
     "open_files",
     "open_folder",
 ]
@@ -34,6 +36,9 @@ IMAGE_EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", 
 
 SIDE_FILES = frozenset({"thumbs.db", "desktop.ini", ".csv", ".txt", ".json", ".md"})
 """Names or endings of files that may lie beside images; so may hidden ones."""
+
+UNLABELLED = "unlabelled"
+"""Class of images that lie in no class folder."""
 
 _TRAILING_NUMBER = re.compile(r"([0-9]{1,9})$")
 
@@ -175,6 +180,41 @@ def open_folder(
         if place not in rows.failures
     )
     return Dataset(root, names, records, rows.pixels, tuple(bad))
+
+
+def list_folder(root: Path) -> Dataset:
+    """Return the images of a folder without their pixels, which have no height and width; none is decoded.
+
+    A folder without sub-folders may hold images itself; they are of the one class `unlabelled`.
+
+    Args:
+        root: The folder.
+
+    Raises:
+        ValueError: There is no such folder, its classes do not fit, or it holds no image; one line.
+    """
+    root = Path(root)
+    flat = root.is_dir() and not any(
+        entry.is_dir() and not entry.name.startswith((".", "__")) for entry in root.iterdir()
+    )
+    if flat:
+        names: tuple[str, ...] = (UNLABELLED,)
+        images, bad = _images_of(root, root)
+        paths = [image.relative_to(root).as_posix() for image in images]
+        listed = [_Listed(path, 0, number) for path, number in zip(paths, _numbers(images), strict=True)]
+    else:
+        names, folders = class_folders(root, None)
+        listed, bad = _list_images(root, folders)
+    if not listed:
+        raise ValueError(
+            f"{one_line(str(root))}: holds no image; name a folder with images, or with one folder per class"
+        )
+    hashes, unreadable = _hash_files(root, listed)
+    records = tuple(
+        Record(item.path, hashes[item.path], item.label, item.number) for item in listed if item.path in hashes
+    )
+    pixels = np.empty((len(records), 0, 0, 3), np.uint8)
+    return Dataset(root, names, records, pixels, tuple(sorted([*bad, *unreadable], key=lambda item: item.path)))
 
 
 def open_files(

@@ -1330,3 +1330,39 @@ def test_audit_shortcuts_skips_what_is_no_image_and_says_so(neurallnet: Callable
     answer = neurallnet("audit", "shortcuts", marred, "--split", "random", "--folds", 0)
     assert answer.code == 1
     assert marred_files(answer.json["skipped"]) == {"Benign/cut.png", "Pre-B/empty.png", "Pro-B/text.jpg"}
+
+
+def test_audit_leaks_finds_a_copy_in_another_folder_and_says_so_everywhere(
+    neurallnet: Callable[..., Answer], smears: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    source = sorted((smears / "Pro-B").iterdir())[0]
+    Image.open(source).resize((48, 48), Image.Resampling.BICUBIC).save(other / "copy.png")
+    page = tmp_path / "leaks.html"
+    answer = neurallnet("audit", "leaks", smears, other, "--html", page)
+    assert answer.code == 1
+    assert answer.json["clean"] is False
+    assert {answer.json["pairs"][0]["first"], answer.json["pairs"][0]["second"]} == {f"Pro-B/{source.name}", "copy.png"}
+    assert "NOT CLEAN: 1 pairs cross" in answer.out
+    assert page.read_text().count("data:image/png") == 2
+    (other / "copy.png").unlink()
+    Image.effect_noise((48, 48), 80).convert("RGB").save(other / "noise.png")
+    answer = neurallnet("audit", "leaks", smears, other)
+    assert (answer.code, answer.json["pairs"]) == (0, [])
+    (other / "broken.png").write_bytes(b"no image")
+    answer = neurallnet("audit", "leaks", smears, other)
+    assert answer.code == 1
+    assert marred_files(answer.json["skipped"]) == {"broken.png"}
+
+
+def test_audit_leaks_takes_the_split_of_a_run(
+    neurallnet: Callable[..., Answer], smears: Path, trained: Path, tmp_path: Path
+) -> None:
+    answer = neurallnet("audit", "leaks", smears, "--split", trained)
+    assert answer.json["split"] == str(trained)
+    assert sum(sum(block["sides"].values()) for block in answer.json["blocks"]) > 0
+    other = Path(shutil.copytree(smears, tmp_path / "other"))
+    first = next((other / "Benign").iterdir())
+    Image.new("RGB", (32, 32)).save(first)
+    refused(neurallnet("audit", "leaks", other, "--split", trained), "has other bytes in")

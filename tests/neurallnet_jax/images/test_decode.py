@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from neurallnet_jax.images import decode as decode_module
-from neurallnet_jax.images.decode import decode, decode_bytes, one_line, quiet_pillow, read_bytes
+from neurallnet_jax.images.decode import decode, decode_bytes, one_line, open_rgb, quiet_pillow, read_bytes
 
 SIZE = (48, 40)
 ENCODINGS = [
@@ -321,3 +321,11 @@ def test_real_smears_of_three_laboratories_decode(real_data: Path):
         decode(real_data / "eshraghi-samples" / "Snp_147_64.jpg", (128, 128)),
     ]
     assert all(image.shape == (128, 128, 3) and image.std() > 5 for image in found)
+
+
+def test_an_image_in_its_own_size_is_what_decoding_to_that_size_gives(tmp_path: Path):
+    pixels = np.random.default_rng(0).integers(0, 256, (7, 5, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    data = (tmp_path / "a.png").read_bytes()
+    np.testing.assert_array_equal(np.asarray(open_rgb(data, name="a")), pixels)
+    np.testing.assert_array_equal(decode_bytes(data, (7, 5), name="a"), pixels)

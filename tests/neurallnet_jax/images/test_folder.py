@@ -11,7 +11,7 @@ from PIL import Image
 
 from neurallnet_jax.images import folder as folder_module
 from neurallnet_jax.images.classes import CLASSES
-from neurallnet_jax.images.folder import Record, open_files, open_folder
+from neurallnet_jax.images.folder import UNLABELLED, Record, list_folder, open_files, open_folder
 
 SIZE = (8, 6)
 
@@ -250,3 +250,22 @@ def test_the_real_folder_agrees_with_its_manifest(real_data: Path):
 
 def _paths(dataset) -> list[str]:
     return [record.path for record in dataset.records]
+
+
+def test_a_listing_has_the_records_of_an_opened_folder_and_no_pixels(tmp_path: Path):
+    for name, value in (("Benign/a 2", 9), ("Benign/a 1", 8), ("Pro/b", 7)):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("RGB", (4, 4), (value,) * 3).save(tmp_path / f"{name}.png")
+    listed, opened = list_folder(tmp_path), open_folder(tmp_path, (4, 4))
+    assert (listed.records, listed.classes) == (opened.records, opened.classes)
+    assert listed.pixels.shape == (3, 0, 0, 3)
+
+
+def test_a_folder_of_images_alone_is_listed_as_one_class(tmp_path: Path):
+    Image.new("RGB", (4, 4)).save(tmp_path / "x_3.png")
+    listed = list_folder(tmp_path)
+    assert listed.classes == (UNLABELLED,)
+    assert [(record.path, record.label, record.number) for record in listed.records] == [("x_3.png", 0, 3)]
+    (tmp_path / "x_3.png").unlink()
+    with pytest.raises(ValueError, match="holds no image; name a folder"):
+        list_folder(tmp_path)
