@@ -29,7 +29,7 @@ from neurallnet_jax.images import folder, synthetic
 from neurallnet_jax.images.folder import Dataset
 from neurallnet_jax.training import logs
 from neurallnet_jax.training import run as runs
-from neurallnet_jax.workflows import report, simulate
+from neurallnet_jax.workflows import demo_page, simulate
 from neurallnet_jax.workflows.convert import convert
 
 __all__ = ["Demo", "Steps", "run", "to_json"]
@@ -138,7 +138,7 @@ def run(
         report=out / "report.html",
     )
     with steps("writing the report"):
-        report.write(_content(found, dataset, chosen_images, few, out, command), found.report)
+        demo_page.write(_content(found, dataset, chosen_images, few, out, command), found.report)
     return found
 
 
@@ -174,17 +174,17 @@ def _content(
     few: np.ndarray,
     out: Path,
     command: str,
-) -> report.ReportContent:
+) -> demo_page.ReportContent:
     shown = selection.spread(np.arange(len(chosen.places)), _SAMPLES)
     # One image is drawn as a raster; the reference needs no compilation for it.
     trace = reference.run_fixed(found.port.fixed, np.asarray(dataset.pixels[chosen.places[few[:1]]]))
     entries = [found.evaluation.predictions[place] for place in shown.tolist()]
     probabilities = np.array([list(entry.probabilities.values()) for entry in entries])
     names = {"emulator": "JAX emulator", "lava": "Lava", "reference": "NumPy reference"}
-    parity = [report.Parity(names[one.left], names[one.right], len(few), one.layers) for one in found.parity]
+    parity = [demo_page.Parity(names[one.left], names[one.right], len(few), one.layers) for one in found.parity]
     if found.lava is not None:
-        parity.append(report.Parity(names["reference"], names["lava"], 0, report.Missing(found.lava)))
-    return report.ReportContent(
+        parity.append(demo_page.Parity(names["reference"], names["lava"], 0, demo_page.Missing(found.lava)))
+    return demo_page.ReportContent(
         title="From drawn smears to spikes and joules",
         subtitle="A small spiking network with attention, trained in JAX, turned into integers and run in Lava.",
         command=command,
@@ -197,7 +197,7 @@ def _content(
             ("System", f"{platform.system()} {platform.machine()}"),
         ),
         classes=found.checkpoint.classes,
-        samples=report.Samples(
+        samples=demo_page.Samples(
             np.asarray(dataset.pixels[chosen.places[shown]]),
             dataset.labels[chosen.places[shown]],
             probabilities.argmax(axis=1),
@@ -205,8 +205,8 @@ def _content(
         ),
         scores=found.evaluation.scores,
         intervals=found.evaluation.intervals,
-        epochs=report.epoch_records(logs.read(out / "run")),
-        layers=report.layer_figures(found.checkpoint, found.activity),
+        epochs=demo_page.epoch_records(logs.read(out / "run")),
+        layers=demo_page.layer_figures(found.checkpoint, found.activity),
         parity=parity,
         rounding=found.port.rounding,
         trace=trace,

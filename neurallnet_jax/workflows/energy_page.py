@@ -9,7 +9,7 @@ from lava_port.energy.constants import SCOPES
 from lava_port.energy.report import ESTIMATE, LEFT_OUT
 from lava_port.energy.results import EnergyReport
 from neurallnet_jax.checkpoint import write_atomically
-from neurallnet_jax.workflows import energy_details, energy_sections, page, report_energy, wording
+from neurallnet_jax.workflows import demo_page_energy, energy_details, energy_sections, page, wording
 from neurallnet_jax.workflows.energy_sources import SCOPE_NAMES, Sources
 from neurallnet_jax.workflows.page import Card
 
@@ -80,4 +80,4 @@ def _cards(report: EnergyReport) -> tuple[Card, ...]:
         cards.append(Card(f"Scope {SCOPE_NAMES[scope]}", value, detail, {"better": True, "worse": False}.get(value)))
     if silent:
         cards.append(Card(f"Scope {', '.join(silent)}", "no comparison", "a table below says why"))
-    return (*cards, report_energy.card(report))
+    return (*cards, demo_page_energy.card(report))

@@ -35,7 +35,7 @@ __all__ = [
     "source",
 ]
 
-TEMPLATE = "report.html.jinja"
+TEMPLATE = "page.html.jinja"
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _SVG_SIZE = re.compile(rb'<svg[^>]*?\bviewBox="0 0 ([\d.]+) ([\d.]+)"')
 _PX_PER_PT = 96 / 72

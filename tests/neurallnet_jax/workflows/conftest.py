@@ -14,7 +14,7 @@ from neurallnet_jax.evaluation import ablation_results, arms
 from neurallnet_jax.images import synthetic
 from neurallnet_jax.metrics import intervals, scores
 from neurallnet_jax.training.loop import EpochRecord
-from neurallnet_jax.workflows import report
+from neurallnet_jax.workflows import demo_page
 from neurallnet_jax.workflows.page import Card
 
 SIZE = (32, 32)
@@ -95,11 +95,11 @@ def content_of(
     run: trace.Trace,
     energy: EnergyReport,
     epochs: tuple[EpochRecord, ...],
-) -> Callable[..., report.ReportContent]:
+) -> Callable[..., demo_page.ReportContent]:
     """Return a function that makes a whole report; keywords replace parts of it, `classes` everywhere at once."""
     pixels, labels = images
 
-    def make(classes: tuple[str, ...] = synthetic.CLASSES, **parts: object) -> report.ReportContent:
+    def make(classes: tuple[str, ...] = synthetic.CLASSES, **parts: object) -> demo_page.ReportContent:
         rng = np.random.default_rng(2)
         truth = np.tile(np.arange(4), 20)
         logits = 2.5 * np.eye(4)[truth] + rng.normal(0, 1, (80, 4))
@@ -112,22 +112,22 @@ def content_of(
             "data": "The images are synthetic: a program drew them, they show no patient.",
             "facts": (("neurallnet-jax", "0.1.0"), ("jax", "0.10.2"), ("Processor", "2 cores, x86_64")),
             "classes": classes,
-            "samples": report.Samples(pixels, labels, sampled.argmax(axis=1), sampled),
+            "samples": demo_page.Samples(pixels, labels, sampled.argmax(axis=1), sampled),
             "scores": scores.score(truth, probabilities, classes),
             "intervals": intervals.bootstrap(truth, probabilities, np.arange(80), draws=50),
             "epochs": epochs,
             "layers": (
-                report.LayerFigures("lif_1", (16, 16, 8), 312, 1234.5, 0.15, 8),
-                report.LayerFigures("readout", (4,), 68, None, None, 8),
+                demo_page.LayerFigures("lif_1", (16, 16, 8), 312, 1234.5, 0.15, 8),
+                demo_page.LayerFigures("readout", (4,), 68, None, None, 8),
             ),
-            "parity": (report.Parity("NumPy reference", "Lava", len(pixels), trace.compare(run, run)),),
+            "parity": (demo_page.Parity("NumPy reference", "Lava", len(pixels), trace.compare(run, run)),),
             "rounding": ported[1],
             "trace": run,
             "energy": energy,
             "headline": (Card("Time", "131 s", "from the first drawn cell to this page"),),
             "notes": ("The network was trained for 8 epochs.",),
         }
-        return report.ReportContent(**{**whole, **parts})  # type: ignore[arg-type]
+        return demo_page.ReportContent(**{**whole, **parts})  # type: ignore[arg-type]
 
     return make
 

@@ -7,8 +7,8 @@ import pytest
 
 from lava_port.trace import Mismatch
 from neurallnet_jax.images import synthetic
-from neurallnet_jax.workflows import report
-from neurallnet_jax.workflows.report import Missing, Parity, ReportContent, Samples
+from neurallnet_jax.workflows import demo_page
+from neurallnet_jax.workflows.demo_page import Missing, Parity, ReportContent, Samples
 
 Make = Callable[..., ReportContent]
 PICTURES = dict.fromkeys(("samples", "scores", "epochs", "trace", "energy"), Missing("Not for this test."))
@@ -18,7 +18,7 @@ SECTIONS = ["samples", "scores", "training", "layers", "raster", "rounding", "pa
 
 @pytest.fixture(scope="module")
 def whole(content_of: Make) -> str:
-    return report.render(content_of())
+    return demo_page.render(content_of())
 
 
 def test_every_section_is_there_and_in_the_contents(whole: str) -> None:
@@ -55,12 +55,12 @@ def test_every_picture_is_told_in_words(whole: str) -> None:
 
 
 def test_the_page_is_the_same_again(content_of: Make, whole: str) -> None:
-    assert report.render(content_of()) == whole
+    assert demo_page.render(content_of()) == whole
 
 
 def test_hostile_class_names_are_escaped_everywhere(content_of: Make) -> None:
     names = ("<script>alert(1)</script>", '"><b onload=1>', "{{ 7 * 7 }}", "$\\frac{\x00\udc80\u202e")
-    page = report.render(content_of(classes=names))
+    page = demo_page.render(content_of(classes=names))
     page.encode()
     assert "<script" not in page
     assert "<b onload" not in page
@@ -72,7 +72,7 @@ def test_hostile_class_names_are_escaped_everywhere(content_of: Make) -> None:
 def test_a_report_without_conversion_says_why(content_of: Make) -> None:
     why = Missing("Lava does not run on <Windows>; use --backend emulator.")
     parts = dict.fromkeys(("samples", "scores", "intervals", "epochs", "layers", "rounding", "trace", "energy"), why)
-    page = report.render(content_of(**parts, parity=(Parity("NumPy reference", "Lava", 0, why),), facts=()))
+    page = demo_page.render(content_of(**parts, parity=(Parity("NumPy reference", "Lava", 0, why),), facts=()))
     assert re.findall(r'<section id="(\w+)"', page) == SECTIONS
     assert page.count("Lava does not run on &lt;Windows&gt;; use --backend emulator.") == 8 + 4
 
@@ -80,7 +80,7 @@ def test_a_report_without_conversion_says_why(content_of: Make) -> None:
 def test_a_report_of_large_images_stays_below_three_megabytes(content_of: Make, whole: str) -> None:
     images, labels = synthetic.dataset(3, 1, (224, 224))
     chances = np.full((len(images), 4), 0.25)
-    page = report.render(content_of(**{**PICTURES, "samples": Samples(images, labels, labels, chances)}))
+    page = demo_page.render(content_of(**{**PICTURES, "samples": Samples(images, labels, labels, chances)}))
     drawn = len(whole.encode())
     assert drawn < 1_000_000
     assert 300_000 < drawn + len(page.encode()) < 3_000_000
@@ -89,13 +89,13 @@ def test_a_report_of_large_images_stays_below_three_megabytes(content_of: Make, 
 def test_the_card_of_executions_tells_same_from_different_from_not_compared(content_of: Make) -> None:
     same, other = (Mismatch("lif_1", 9, 0, None),), (Mismatch("lif_1", 9, 2, (0, 1, 2)),)
     reference = "NumPy reference"
-    good = report.render(content_of(**PICTURES, parity=(Parity(reference, "Lava", 2, same),)))
-    bad = report.render(
+    good = demo_page.render(content_of(**PICTURES, parity=(Parity(reference, "Lava", 2, same),)))
+    bad = demo_page.render(
         content_of(parity=(Parity(reference, "emulator", 2, same), Parity(reference, "Lava", 2, other)))
     )
     part = (Parity(reference, "emulator", 2, same), Parity(reference, "Lava", 0, Missing("No Lava on this machine.")))
-    partly = report.render(content_of(**PICTURES, parity=part))
-    none = report.render(
+    partly = demo_page.render(content_of(**PICTURES, parity=part))
+    none = demo_page.render(
         content_of(**PICTURES, parity=(Parity(reference, "Lava", 0, Missing("No Lava on this machine.")),))
     )
     assert "✓ identical</div>" in good
@@ -112,6 +112,6 @@ def test_a_written_report_replaces_the_old_one_and_leaves_nothing_beside_it(
     path = tmp_path / "deep" / "report.html"
     path.parent.mkdir()
     path.write_text("old")
-    assert report.write(content_of(), path) == path
+    assert demo_page.write(content_of(), path) == path
     assert path.read_text(encoding="utf-8") == whole
     assert list(path.parent.iterdir()) == [path]

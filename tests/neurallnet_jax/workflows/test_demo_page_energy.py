@@ -3,12 +3,12 @@ import dataclasses
 import pytest
 
 from lava_port.energy.results import EnergyReport
-from neurallnet_jax.workflows import page, report_energy
+from neurallnet_jax.workflows import demo_page_energy, page
 
 
 @pytest.fixture(scope="module")
 def section(energy: EnergyReport) -> page.Section:
-    return report_energy.section(energy)
+    return demo_page_energy.section(energy)
 
 
 def table(section: page.Section, caption: str) -> page.Table:
@@ -56,7 +56,7 @@ def test_what_an_estimate_leaves_out_is_listed(section: page.Section) -> None:
 
 
 def test_the_card_spans_the_profiles_in_the_widest_scope(energy: EnergyReport) -> None:
-    card = report_energy.card(energy)
+    card = demo_page_energy.card(energy)
     assert " to " in card.value
     assert "not measured" in card.detail
     assert "scope neuron" in card.detail
@@ -65,4 +65,4 @@ def test_the_card_spans_the_profiles_in_the_widest_scope(energy: EnergyReport) -
 
 def test_the_card_of_nothing_priced_says_so(energy: EnergyReport) -> None:
     bare = dataclasses.replace(energy, scopes=tuple(e for e in energy.scopes if e.spiking is None))
-    assert report_energy.card(bare).value == "cannot be priced"
+    assert demo_page_energy.card(bare).value == "cannot be priced"

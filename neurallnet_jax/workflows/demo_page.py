@@ -11,9 +11,8 @@ import numpy as np
 from lava_port.energy.results import EnergyReport
 from lava_port.trace import first_mismatch
 from neurallnet_jax.checkpoint import write_atomically
-from neurallnet_jax.workflows import page, report_energy, report_sections, wording
-from neurallnet_jax.workflows.page import Card
-from neurallnet_jax.workflows.report_content import (
+from neurallnet_jax.workflows import demo_page_energy, demo_page_sections, page, wording
+from neurallnet_jax.workflows.demo_page_content import (
     LayerFigures,
     Missing,
     Parity,
@@ -22,6 +21,7 @@ from neurallnet_jax.workflows.report_content import (
     epoch_records,
     layer_figures,
 )
+from neurallnet_jax.workflows.page import Card
 
 __all__ = [
     "NOTICE",
@@ -57,15 +57,15 @@ def render(content: ReportContent) -> str:
             notice=(content.data, *NOTICE),
             cards=(*_cards(content), *content.headline),
             sections=(
-                report_sections.samples(content),
-                report_sections.scores(content),
-                report_sections.training(content),
-                report_sections.layers(content),
-                report_sections.raster(content),
-                report_sections.rounding(content),
-                report_sections.parity(content),
-                report_sections.energy(content),
-                report_sections.making(content),
+                demo_page_sections.samples(content),
+                demo_page_sections.scores(content),
+                demo_page_sections.training(content),
+                demo_page_sections.layers(content),
+                demo_page_sections.raster(content),
+                demo_page_sections.rounding(content),
+                demo_page_sections.parity(content),
+                demo_page_sections.energy(content),
+                demo_page_sections.making(content),
             ),
             footer="Written by neurallnet-jax. Research use only; not a medical device.",
         )
@@ -90,7 +90,7 @@ def _cards(content: ReportContent) -> tuple[Card, ...]:
         _accuracy_card(content),
         _spikes_card(content.layers),
         _parity_card(content.parity),
-        report_energy.card(content.energy)
+        demo_page_energy.card(content.energy)
         if isinstance(content.energy, EnergyReport)
         else Card("Energy per image", "not estimated", content.energy.reason),
     )
@@ -102,7 +102,7 @@ def _accuracy_card(content: ReportContent) -> Card:
         return Card(label, "not scored", content.scores.reason)
     chance = sum(entry.support > 0 for entry in content.scores.per_class)
     detail = f"on {content.scores.n:,} images; guessing gives {wording.percent(1 / chance, 2)}"
-    found = report_sections.interval_text(content, "balanced_accuracy")
+    found = demo_page_sections.interval_text(content, "balanced_accuracy")
     level = wording.percent(content.interval_level, 2)
     return Card(
         label,
@@ -121,7 +121,7 @@ def _spikes_card(layers: Sequence[LayerFigures] | Missing) -> Card:
     neurons = sum(int(np.prod(layer.shape)) for layer in spiking)
     spikes = sum(layer.spikes or 0.0 for layer in spiking)
     parameters = sum(layer.parameters for layer in layers)
-    mean = f"mean of {report_sections.images(spiking[0].images)}"
+    mean = f"mean of {demo_page_sections.images(spiking[0].images)}"
     detail = f"from {neurons:,} neurons, {mean}; {parameters:,} trained parameters"
     return Card(label, wording.number(spikes), detail)
 

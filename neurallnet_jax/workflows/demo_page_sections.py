@@ -1,6 +1,6 @@
 """The sections of a report: each turns results into tables, pictures and a sentence that explains them.
 
-Knows what the results mean and how to say it; computes none of them. The section on energy stands in `report_energy.py`.
+Knows what the results mean and how to say it; computes none of them. The section on energy stands in `demo_page_energy.py`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,9 +11,9 @@ from lava_port.energy.results import EnergyReport
 from lava_port.trace import Mismatch
 from neurallnet_jax import spec
 from neurallnet_jax.metrics.intervals import Intervals
-from neurallnet_jax.workflows import figures, page, report_energy, section_scores, wording
+from neurallnet_jax.workflows import demo_page_energy, figures, page, section_scores, wording
+from neurallnet_jax.workflows.demo_page_content import Missing, ReportContent, Samples
 from neurallnet_jax.workflows.page import Absent, Block, Section, Table
-from neurallnet_jax.workflows.report_content import Missing, ReportContent, Samples
 
 __all__ = [
     "energy",
@@ -275,9 +275,9 @@ def images(number: int) -> str:
 def energy(content: ReportContent) -> Section:
     """Return the energy estimate."""
     if isinstance(content.energy, EnergyReport):
-        return report_energy.section(content.energy)
+        return demo_page_energy.section(content.energy)
     blocks = (Absent("Energy estimate", content.energy.reason),)
-    return Section("energy", report_energy.TITLE, report_energy.LEAD, blocks)
+    return Section("energy", demo_page_energy.TITLE, demo_page_energy.LEAD, blocks)
 
 
 def making(content: ReportContent) -> Section:
