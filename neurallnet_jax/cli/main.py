@@ -23,6 +23,7 @@ COMMANDS = {
     "train": "train a network on a folder of images",
     "evaluate": "score a trained network on a folder, with intervals",
     "predict": "class and probability of single images",
+    "calibrate": "fit temperature, conformal sets, abstention and warnings on unseen images",
     "convert-to-lava": "turn a trained network into integers and Lava processes (a PORT)",
     "simulate": "run a PORT on images: emulator, NumPy reference or Lava",
     "parity": "prove that emulator, reference and Lava spike alike",
