@@ -77,7 +77,10 @@ def _chunked(measure: Callable[[np.ndarray], np.ndarray], pixels: np.ndarray) ->
         raise ValueError(
             f"images are {pixels.shape[1]} x {pixels.shape[2]}; statistics of detail need at least {LEAST_SIZE} x {LEAST_SIZE}"
         )
-    starts = range(0, max(len(pixels), 1), _CHUNK)
+    if not len(pixels):
+        # The number of statistics is a fact about the size, so that it is there without an image as well.
+        return _chunked(measure, np.zeros((1, *pixels.shape[1:]), np.uint8))[:0]
+    starts = range(0, len(pixels), _CHUNK)
     return np.concatenate([measure(np.asarray(pixels[start : start + _CHUNK])) for start in starts]).astype(np.float64)
 
 
