@@ -125,7 +125,7 @@ def calibrate(
         record: What else the provenance should say (command, data).
 
     Raises:
-        ValueError: Too few images for the coverage, or no confidence that reaches the risk; one line.
+        ValueError: Too few images for the coverage, or all of them neighbours; one line.
     """
     notes: list[str] = []
     temperature, problem = _temperature(held.labels, held.logits, saved.temperature)
@@ -144,11 +144,15 @@ def calibrate(
     except ValueError as error:
         raise ValueError(_with_name(str(error), saved.classes)) from None
     rule = ConformalRule(settings.method, settings.coverage, quantiles, len(held.labels))
-    abstention = _abstention(_curve(held.labels, probabilities), settings)
+    abstention = None
+    try:
+        abstention = _abstention(_curve(held.labels, probabilities), settings)
+    except ValueError as error:
+        notes.append(f"abstention was not fitted: {error}")
     regions = _regions(saved, held, settings, notes)
     parts = deal(held.labels, held.groups, settings.parts)
     crossed = _cross_fit(held, settings, parts, saved.temperature)
-    figures = _figures(held, crossed, saved.temperature, parts)
+    figures = _figures(held, crossed, saved.temperature, parts, abstains=abstention is not None)
     report = TrustReport(
         temperature=temperature,
         previous=saved.temperature,
@@ -201,8 +205,8 @@ class _Crossed:
 
     probabilities: np.ndarray
     held: np.ndarray
-    answered: np.ndarray | None
-    excess: np.ndarray | None
+    answered: np.ndarray
+    warned: np.ndarray | None
 
 
 def _cross_fit(held: HeldOut, settings: Settings, parts: np.ndarray, previous: float | None) -> _Crossed:
@@ -220,7 +224,7 @@ def _cross_fit(held: HeldOut, settings: Settings, parts: np.ndarray, previous: f
         try:
             threshold = _abstention(_curve(held.labels[rest], fitted), settings).threshold
         except ValueError:
-            threshold = np.inf  # no confidence among the rest reaches the target, so nothing is answered
+            threshold = np.inf  # no confidence among the rest reaches the target: nothing is answered
         answered[own] = probabilities[own].max(axis=1) >= threshold
         if held.places:
             unseen = {kind: values[rest] for kind, values in held.distances.items()}
@@ -229,18 +233,20 @@ def _cross_fit(held: HeldOut, settings: Settings, parts: np.ndarray, previous: f
     return _Crossed(probabilities, members, answered, beyond if held.places else None)
 
 
-def _figures(held: HeldOut, crossed: _Crossed, previous: float | None, parts: np.ndarray) -> dict[str, Any]:
+def _figures(
+    held: HeldOut, crossed: _Crossed, previous: float | None, parts: np.ndarray, *, abstains: bool
+) -> dict[str, Any]:
     labels = held.labels
     plain = calibration.apply_temperature(held.logits, 1.0)
     before = calibration.apply_temperature(held.logits, previous or 1.0)
     curve = _curve(labels, crossed.probabilities)
     inside = conformal.covered(labels, crossed.held)
     warned: dict[str, float] = {}
-    if crossed.excess is not None:
-        warned = {kind: float(column.mean()) for kind, column in zip(held.places, crossed.excess.T, strict=True)}
-        warned["any"] = float(crossed.excess.any(axis=1).mean())
+    if crossed.warned is not None:
+        warned = {kind: float(column.mean()) for kind, column in zip(held.places, crossed.warned.T, strict=True)}
+        warned["any"] = float(crossed.warned.any(axis=1).mean())
     wrong = crossed.probabilities.argmax(axis=1) != labels
-    answered = crossed.answered
+    answered = crossed.answered & abstains
     return {
         "uncalibrated": _quality(labels, plain),
         "before": _quality(labels, before),
@@ -253,8 +259,8 @@ def _figures(held: HeldOut, crossed: _Crossed, previous: float | None, parts: np
         "part_coverage": tuple(float(inside[parts == part].mean()) for part in range(int(parts.max()) + 1)),
         "curve": curve,
         "aurc": selective.aurc(curve),
-        "answered": None if answered is None else float(answered.mean()),
-        "risk": None if answered is None or not answered.any() else float(wrong[answered].mean()),
+        "answered": float(answered.mean()) if abstains else None,
+        "risk": float(wrong[answered].mean()) if answered.any() else None,
         "warned": warned,
     }
 
