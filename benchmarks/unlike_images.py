@@ -7,7 +7,8 @@ tells. Sets:
 
 - bccd: another laboratory's smears, whole image squeezed (`squeezed`), or its central square (`square`);
 - the same after a transfer of stain to the training images, by Reinhard and by Macenko;
-- unseen smears out of focus (Gaussian blur, standard deviation in pixels of 224; disc, radius likewise), and with hue shifted;
+- unseen smears out of focus (Gaussian blur, standard deviation in pixels of 224; disc, radius likewise), and with the
+  hue shifted;
 - cnmc: three single cells on black.
 
 `false warnings` are measured on unseen smears as they are, and per fold of `contiguous` with regions from that fold's

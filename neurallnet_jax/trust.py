@@ -31,7 +31,9 @@ class ConformalRule:
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
-            raise ValueError(f"trust: conformal method {self.method!r} is unknown; expected one of {', '.join(METHODS)}")
+            raise ValueError(
+                f"trust: conformal method {self.method!r} is unknown; expected one of {', '.join(METHODS)}"
+            )
         if not 0 < self.coverage < 1:
             raise ValueError(f"trust: coverage is {self.coverage}; expected a number between 0 and 1")
         _check_finite("conformal quantiles", self.quantiles)
@@ -80,7 +82,9 @@ class Region:
     def __post_init__(self) -> None:
         size = len(self.mean)
         if not size or len(self.whitening) != size or any(len(row) != size for row in self.whitening):
-            raise ValueError(f"trust: region {self.kind!r} has a mean of {size} numbers and a whitening that is not square")
+            raise ValueError(
+                f"trust: region {self.kind!r} has a mean of {size} numbers and a whitening that is not square"
+            )
         _check_finite(f"region {self.kind!r}", (*self.mean, self.typical, self.threshold))
         for row in self.whitening:
             _check_finite(f"region {self.kind!r}", row)

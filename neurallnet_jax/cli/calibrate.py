@@ -29,7 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="lac",
         help="lac: smallest sets; aps: larger where the network is unsure (default: %(default)s)",
     )
-    parser.add_argument("--by-class", action="store_true", help="hold the coverage within each class; needs more images")
+    parser.add_argument(
+        "--by-class", action="store_true", help="hold the coverage within each class; needs more images"
+    )
     target = parser.add_mutually_exclusive_group()
     target.add_argument("--risk", type=float, metavar="R", help="share of wrong answers to abstain for (default: 0.01)")
     target.add_argument("--answered", type=float, metavar="A", help="share of images to answer, instead of a risk")
@@ -99,7 +101,9 @@ def _place(args: argparse.Namespace) -> Path:
 
     if args.out is None:
         if args.run == checkpoints.PRETRAINED:
-            raise ValueError("the shipped checkpoint stays as it is; name a folder for the calibrated one with --out RUN2")
+            raise ValueError(
+                "the shipped checkpoint stays as it is; name a folder for the calibrated one with --out RUN2"
+            )
         return Path(args.run)
     if (args.out / checkpoints.FILE_NAME).exists() and args.out.resolve() != Path(args.run).resolve():
         raise ValueError(f"{args.out}: holds a RUN already; name another folder with --out")

@@ -29,9 +29,7 @@ class Doubt:
     reason: str | None
 
 
-def doubts(
-    trust: Trust, classes: tuple[str, ...], probabilities: np.ndarray, pixels: np.ndarray
-) -> tuple[Doubt, ...]:
+def doubts(trust: Trust, classes: tuple[str, ...], probabilities: np.ndarray, pixels: np.ndarray) -> tuple[Doubt, ...]:
     """Return the doubts about each image.
 
     Args:

@@ -47,9 +47,7 @@ class HeldOut:
     source: str
 
 
-def of_unseen(
-    saved: Checkpoint, dataset: Dataset, *, progress: Callable[[int, int], None] | None = None
-) -> HeldOut:
+def of_unseen(saved: Checkpoint, dataset: Dataset, *, progress: Callable[[int, int], None] | None = None) -> HeldOut:
     """Return the images of a folder that training and selection have not used.
 
     Raises:

@@ -130,7 +130,9 @@ def regions(
         ValueError: The rate is out of range, or there is no unseen image.
     """
     if not 0 < false_warnings < 1:
-        raise ValueError(f"share of false warnings is {false_warnings}; expected a number between 0 and 1, such as 0.02")
+        raise ValueError(
+            f"share of false warnings is {false_warnings}; expected a number between 0 and 1, such as 0.02"
+        )
     found = []
     for kind, place in places.items():
         ordered = np.sort(unseen[kind])

@@ -283,9 +283,7 @@ def _regions(saved: Checkpoint, held: HeldOut, settings: Settings, notes: list[s
     return kept
 
 
-def _temperature(
-    labels: np.ndarray, logits: np.ndarray, previous: float | None
-) -> tuple[float | None, str]:
+def _temperature(labels: np.ndarray, logits: np.ndarray, previous: float | None) -> tuple[float | None, str]:
     """Return the temperature, and why it is the previous one where no temperature is best."""
     try:
         return calibration.fit_temperature(labels, logits), ""

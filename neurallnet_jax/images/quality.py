@@ -75,7 +75,8 @@ def _chunked(measure: Callable[[np.ndarray], np.ndarray], pixels: np.ndarray) ->
         raise ValueError(f"images have shape {pixels.shape}; expected (images, height, width, 3)")
     if min(pixels.shape[1:3]) < LEAST_SIZE:
         raise ValueError(
-            f"images are {pixels.shape[1]} x {pixels.shape[2]}; statistics of detail need at least {LEAST_SIZE} x {LEAST_SIZE}"
+            f"images are {pixels.shape[1]} x {pixels.shape[2]}; "
+            f"statistics of detail need at least {LEAST_SIZE} x {LEAST_SIZE}"
         )
     if not len(pixels):
         # The number of statistics is a fact about the size, so that it is there without an image as well.

@@ -115,13 +115,7 @@ def fit(
     own = SCORES[method](values)[np.arange(len(truth)), truth]
     if not by_class:
         return (quantile(own, coverage),)
-    found = []
-    for label in range(values.shape[1]):
-        try:
-            found.append(quantile(own[truth == label], coverage))
-        except ValueError as error:
-            raise ValueError(f"class {label}: {error}, or leave out the quantiles by class") from None
-    return tuple(found)
+    return tuple(_of_class(own[truth == label], coverage, label) for label in range(values.shape[1]))
 
 
 def sets(
@@ -154,3 +148,10 @@ def measure(labels: np.ndarray, held: np.ndarray) -> Coverage:
         float(inside[labels == label].mean()) if (labels == label).any() else None for label in range(held.shape[1])
     )
     return Coverage(float(inside.mean()), shares, float(sizes.mean()), float((sizes == 1).mean()))
+
+
+def _of_class(scores: np.ndarray, coverage: float, label: int) -> float:
+    try:
+        return quantile(scores, coverage)
+    except ValueError as error:
+        raise ValueError(f"class {label}: {error}, or leave out the quantiles by class") from None

@@ -41,7 +41,9 @@ def risk_coverage(confidence: ArrayLike, wrong: ArrayLike) -> RiskCoverage:
     """
     values, errors = np.asarray(confidence, np.float64), np.asarray(wrong, np.float64)
     if values.ndim != 1 or values.shape != errors.shape or not len(values):
-        raise ValueError(f"confidences {values.shape} and errors {errors.shape}; expected one of each per image, at least 1")
+        raise ValueError(
+            f"confidences {values.shape} and errors {errors.shape}; expected one of each per image, at least 1"
+        )
     order = np.argsort(-values, kind="stable")
     ranked = values[order]
     last = np.append(ranked[1:] != ranked[:-1], True)

@@ -40,7 +40,9 @@ def cards(report: TrustReport) -> tuple[Card, ...]:
     """Return the key figures."""
     asked = report.trust.conformal.coverage
     found = [
-        Card("Calibration error", wording.percent(report.after.ece, 2), f"before {wording.percent(report.before.ece, 2)}"),
+        Card(
+            "Calibration error", wording.percent(report.after.ece, 2), f"before {wording.percent(report.before.ece, 2)}"
+        ),
         Card(
             "Sets hold the true class",
             wording.percent(report.sets.coverage),
@@ -49,7 +51,9 @@ def cards(report: TrustReport) -> tuple[Card, ...]:
         ),
     ]
     if report.answered is not None and report.risk is not None:
-        found.append(Card("Answered", wording.percent(report.answered), f"{wording.percent(report.risk)} of them wrong"))
+        found.append(
+            Card("Answered", wording.percent(report.answered), f"{wording.percent(report.risk)} of them wrong")
+        )
     if report.warned:
         found.append(Card("False warnings", wording.percent(report.warned["any"]), "of unseen images"))
     return tuple(found)
@@ -137,8 +141,8 @@ def _abstention(report: TrustReport) -> tuple[Block, ...]:
             light,
             dark,
             alt="Share of wrong answers over the share of images answered",
-            caption=f"Area under the curve {report.aurc:.4f}. Diamond: thresholds chosen for {aim}; the checkpoint abstains "
-            f"below probability {rule.threshold:.4f}.",
+            caption=f"Area under the curve {report.aurc:.4f}. Diamond: thresholds chosen for {aim}; the checkpoint "
+            f"abstains below probability {rule.threshold:.4f}.",
         ),
     )
 

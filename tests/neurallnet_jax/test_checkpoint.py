@@ -144,7 +144,7 @@ def test_what_calibrate_fitted_survives_the_trip_to_disk(trained, tmp_path):
 
 def test_a_file_from_before_trust_loads_and_one_without_it_has_the_bytes_of_old(trained, tmp_path):
     path = checkpoint.save(trained, tmp_path)
-    assert b'trust' not in path.read_bytes()
+    assert b"trust" not in path.read_bytes()
     rewritten(path, trust=None)
     assert checkpoint.load(tmp_path).trust is None
 

@@ -75,5 +75,5 @@ def test_a_damaged_block_is_refused_in_one_line_with_the_remedy(path, value, mes
 
 @pytest.mark.parametrize("data", [None, 3, [], "trust", {}])
 def test_something_else_is_refused(data):
-    with pytest.raises(ValueError, match="^trust: cannot be read"):
+    with pytest.raises(ValueError, match=r"^trust: cannot be read"):
         trust.trust_from_json(data)

@@ -21,9 +21,7 @@ def fitted(usual) -> Trust:
     values = novelty.statistics(usual)
     places = novelty.locate({kind: table[:30] for kind, table in values.items()})
     unseen = novelty.distances(places, {kind: table[30:] for kind, table in values.items()})
-    return Trust(
-        ConformalRule("lac", 0.9, (0.65,), 30), Abstention(0.6, "risk", 0.05), novelty.regions(places, unseen)
-    )
+    return Trust(ConformalRule("lac", 0.9, (0.65,), 30), Abstention(0.6, "risk", 0.05), novelty.regions(places, unseen))
 
 
 def test_the_set_holds_every_class_within_the_quantile(fitted, usual):

@@ -20,7 +20,9 @@ def hashes(dataset: Dataset, places: list[int]) -> tuple[str, ...]:
     return tuple(dataset.records[place].sha256 for place in places)
 
 
-def knowing(saved: Checkpoint, dataset: Dataset, seen: list[int], test: list[int], scheme: str = "random") -> Checkpoint:
+def knowing(
+    saved: Checkpoint, dataset: Dataset, seen: list[int], test: list[int], scheme: str = "random"
+) -> Checkpoint:
     split = {"split": {"scheme": scheme}}
     return dataclasses.replace(saved, seen=hashes(dataset, seen), test=hashes(dataset, test), provenance=split)
 
@@ -45,7 +47,7 @@ def test_unseen_images_are_those_whose_hash_the_run_does_not_hold(saved, many):
 
 
 def test_a_run_that_has_seen_everything_is_sent_to_its_folds(saved, many):
-    with pytest.raises(ValueError, match="every image was seen in training or selection; .*with --folds"):
+    with pytest.raises(ValueError, match=r"every image was seen in training or selection; .*with --folds"):
         held_out.of_unseen(knowing(saved, many, list(range(40)), []), many)
 
 

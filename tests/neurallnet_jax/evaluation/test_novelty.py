@@ -125,9 +125,10 @@ def test_regions_of_another_release_or_size_are_refused_by_name(fitted):
     values = novelty.statistics(smooth(np.random.default_rng(0), 1))
     with pytest.raises(ValueError, match="region 'smell' is unknown; this release knows structure, focus, stain"):
         novelty.excess([dataclasses.replace(fitted[0], kind="smell")], values)
+    small = novelty.statistics(np.zeros((1, 16, 16, 3), np.uint8))
+    structure = [region for region in fitted if region.kind == "structure"]
     with pytest.raises(ValueError, match="images of this size 9; calibrate again"):
-        small = novelty.statistics(np.zeros((1, 16, 16, 3), np.uint8))
-        novelty.excess([region for region in fitted if region.kind == "structure"], small)
+        novelty.excess(structure, small)
 
 
 def test_every_kind_has_statistics_of_its_own():

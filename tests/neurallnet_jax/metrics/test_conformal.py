@@ -103,7 +103,9 @@ def test_quantiles_by_class_hold_the_coverage_within_the_hard_class():
 def test_a_class_without_enough_images_is_named():
     labels = np.array([0] * 30 + [1] * 3)
     probabilities = np.full((33, 2), 0.5)
-    with pytest.raises(ValueError, match=r"class 1: 3 images cannot promise a coverage of 0\.9.* leave out the quantiles"):
+    with pytest.raises(
+        ValueError, match=r"class 1: 3 images cannot promise a coverage of 0\.9.* leave out the quantiles"
+    ):
         conformal.fit(labels, probabilities, coverage=0.9, by_class=True)
 
 

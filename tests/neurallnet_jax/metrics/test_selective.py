@@ -15,9 +15,7 @@ def test_a_curve_worked_out_by_hand():
     assert selective.aurc(curve) == pytest.approx(0.25 * 0 + 0.5 / 3 + 0.25 / 2)
 
 
-@given(
-    st.lists(st.tuples(st.floats(0, 1, allow_nan=False), st.booleans()), min_size=1, max_size=40), st.floats(0, 1)
-)
+@given(st.lists(st.tuples(st.floats(0, 1, allow_nan=False), st.booleans()), min_size=1, max_size=40), st.floats(0, 1))
 def test_thresholds_do_what_they_were_chosen_for(images, target):
     confidence, wrong = (np.array(column) for column in zip(*images, strict=True))
     curve = selective.risk_coverage(confidence, wrong)

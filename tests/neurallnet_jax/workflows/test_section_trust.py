@@ -84,7 +84,9 @@ def test_a_coverage_that_was_missed_is_marked(report):
 
 
 def test_a_class_without_images_has_a_dash(report):
-    table = next(block for block in section_trust.section(report).blocks if isinstance(block, Table) and "aps" in block.caption)
+    table = next(
+        block for block in section_trust.section(report).blocks if isinstance(block, Table) and "aps" in block.caption
+    )
     assert table.rows[2][:2] == ("wild", "-")
 
 
