@@ -69,7 +69,7 @@ class Region:
         kind: Name of the statistics, a key of `evaluation.novelty.KINDS`.
         mean: Mean of the training images, d numbers.
         whitening: d rows of d numbers.
-        typical: Median distance of unseen images.
+        typical: Distance that nearly all unseen images (95 %) stay within: the zero of `novelty`.
         threshold: Distance above which an image is warned of.
     """
 

@@ -18,7 +18,7 @@ class Doubt:
     Attributes:
         members: Classes of the conformal set.
         warnings: One sentence per kind in which the image is unlike the training images.
-        novelty: How far it is from them: 0 as the median of unseen images, above 1 a warning; None where nothing was
+        novelty: How far it is from them: below 0 as 95 % of unseen images, above 1 a warning; None where nothing was
             fitted.
         reason: Why an answer should be withheld; None where it need not.
     """

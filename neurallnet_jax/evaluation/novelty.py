@@ -30,6 +30,10 @@ __all__ = [
 FALSE_WARNINGS = 0.02
 """Share of unseen training-like images that may be warned of, over all kinds, unless another is asked for."""
 
+_TYPICAL = 0.95
+"""Share of the unseen images within the threshold that lies below the zero of the scale on which kinds are compared. Near the
+edge and not at the median, because some kinds have longer tails than others."""
+
 _LEAST_VARIANCE = 1e-3
 """Variance below which a direction counts as having this much, where each statistic has 1: keeps a direction in which the
 training images hardly differ from making every other image infinitely far."""
@@ -138,14 +142,14 @@ def regions(
         ordered = np.sort(unseen[kind])
         if not len(ordered):
             raise ValueError("no unseen image tells how far is far; add images that training has not used")
-        threshold = float(ordered[_rank(len(ordered), false_warnings, len(places)) - 1])
+        rank = _rank(len(ordered), false_warnings, len(places))
         found.append(
             Region(
                 kind=kind,
                 mean=tuple(place.mean.tolist()),
                 whitening=tuple(map(tuple, place.whitening.tolist())),
-                typical=float(np.median(ordered)),
-                threshold=threshold,
+                typical=float(np.quantile(ordered, _TYPICAL * rank / len(ordered))),
+                threshold=float(ordered[rank - 1]),
             )
         )
     return tuple(found)
@@ -157,11 +161,14 @@ def bound(n: int, kinds: int, false_warnings: float = FALSE_WARNINGS) -> float:
 
 
 def excess(found: Sequence[Region], values: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Return how far images lie on a scale where unseen images have median 0 and the threshold is 1, (images, regions).
+    """Return how far images lie on a scale where 95 % of unseen images stay below 0 and the threshold is 1.
 
     Args:
         found: Regions.
         values: What `statistics` returned for the images.
+
+    Returns:
+        float64 (images, regions).
 
     Raises:
         ValueError: A region is of an unknown kind, or of other statistics.

@@ -457,7 +457,7 @@ def test_calibrate_fits_on_unseen_images_and_predict_tells_what_it_fitted(
     black = tmp_path / "black.png"
     Image.new("RGB", (40, 40)).save(black)
     usual = next((both / "Benign").glob("other*"))
-    told = neurallnet("predict", run, "--abstain", black, usual)
+    told = neurallnet("predict", run, black, usual, "--abstain")
     assert told.code == 0
     assert told.json["coverage"] == 0.9
     first, second = told.json["predictions"]
