@@ -31,8 +31,8 @@ FALSE_WARNINGS = 0.02
 """Share of unseen training-like images that may be warned of, over all kinds, unless another is asked for."""
 
 _TYPICAL = 0.95
-"""Share of the unseen images within the threshold that lies below the zero of the scale on which kinds are compared. Near the
-edge and not at the median, because some kinds have longer tails than others."""
+"""Share of the unseen images within the threshold that lies below the zero of the scale on which kinds are compared. Near
+the edge and not at the median, because some kinds have longer tails than others."""
 
 _LEAST_VARIANCE = 1e-3
 """Variance below which a direction counts as having this much, where each statistic has 1: keeps a direction in which the
