@@ -31,8 +31,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Search and print."""
+    from neurallnet_jax import checkpoint
     from neurallnet_jax.cli import output
-    from neurallnet_jax.evaluation import leaks
+    from neurallnet_jax.evaluation import leaks, origin
+    from neurallnet_jax.images.folder import list_folder
 
     output.check_places(args.html, args.json)
     with _bars() as progress:
@@ -45,7 +47,10 @@ def run(args: argparse.Namespace) -> int:
 
         roots = tuple(Path(folder) for folder in (args.data, args.other) if folder)
         section_leaks.write(found, args.html, command=_command(args), roots=roots)
-    output.write_json(args.json, leaks.to_json(found))
+    if args.json is not None:
+        runs = [checkpoint.load(args.split)] if args.split and checkpoint.is_run(args.split) else []
+        made_of = origin.of(list_folder(Path(args.data)), *runs, without={item.path for item in found.bad})
+        output.write_json(args.json, {**leaks.to_json(found), **origin.to_json(made_of)})
     _show(found)
     return 0 if found.clean and not found.bad else 1
 

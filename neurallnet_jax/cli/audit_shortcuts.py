@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     """Measure and print."""
     from neurallnet_jax import checkpoint as checkpoints
     from neurallnet_jax.cli import output
-    from neurallnet_jax.evaluation import shortcut_audit, shortcuts
+    from neurallnet_jax.evaluation import origin, shortcut_audit, shortcuts
     from neurallnet_jax.images import splits
     from neurallnet_jax.images.folder import open_folder
 
@@ -98,7 +98,8 @@ def run(args: argparse.Namespace) -> int:
         from neurallnet_jax.workflows import section_shortcuts
 
         section_shortcuts.write(audit, args.html, command=_command(args))
-    output.write_json(args.json, {**shortcut_audit.to_json(audit), "skipped": skipped})
+    made_of = origin.to_json(origin.of(dataset, *saved.values()))
+    output.write_json(args.json, {**shortcut_audit.to_json(audit), **made_of, "skipped": skipped})
     return 1 if skipped else 0
 
 

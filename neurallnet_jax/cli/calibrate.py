@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     """Fit, measure, write and print."""
     from neurallnet_jax import checkpoint as checkpoints
     from neurallnet_jax.cli import output, trust_tables
-    from neurallnet_jax.evaluation import held_out, trust
+    from neurallnet_jax.evaluation import held_out, origin, trust
     from neurallnet_jax.images import splits
     from neurallnet_jax.images.folder import open_folder
 
@@ -91,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
         section_trust.write(report, args.html, command=_command(args))
     output.console().print(f"written: {file}", markup=False)
     result = {"run": args.run, "out": str(out), "bytes": file.stat().st_size, **trust.to_json(report)}
-    output.write_json(args.json, {**result, "skipped": skipped})
+    output.write_json(args.json, {**result, **origin.to_json(origin.of(dataset, saved)), "skipped": skipped})
     return 1 if skipped else 0
 
 

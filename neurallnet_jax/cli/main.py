@@ -26,6 +26,7 @@ COMMANDS = {
     "evaluate": "score a trained network on a folder, with intervals",
     "compare": "trained networks side by side, with paired tests",
     "robustness": "score a trained network on images that get worse, in eight ways and five severities",
+    "report": "one page on a RUN: images, leaks, shortcuts, scores, trust, robustness, failures, checklists",
     "audit": "what flatters a score: twins on both sides of a split, and shortcuts such as colour",
     "predict": "class and probability of single images",
     "calibrate": "fit temperature, conformal sets, abstention and warnings on unseen images",

@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from neurallnet_jax import checkpoint as checkpoints
     from neurallnet_jax.cli import output, robustness_tables
-    from neurallnet_jax.evaluation import robustness_result
+    from neurallnet_jax.evaluation import origin, robustness_result
     from neurallnet_jax.images import corruptions
     from neurallnet_jax.workflows import figures_robustness, robustness, section_robustness
 
@@ -97,7 +97,8 @@ def run(args: argparse.Namespace) -> int:
     first, *others = [
         {"run": name, "backend": args.backend, **robustness_result.to_json(one)} for name, one in found.items()
     ]
-    output.write_json(args.json, {**first, "others": others, "skipped": skipped})
+    made_of = origin.to_json(origin.of(dataset, *saved.values()))
+    output.write_json(args.json, {**first, "others": others, **made_of, "skipped": skipped})
     for name, one in found.items():
         robustness_tables.show_robustness(one, title=f"{name} on {args.data}, backend {args.backend}")
     return 1 if skipped else 0

@@ -179,12 +179,13 @@ Block: TypeAlias = Text | Points | Table | Picture | Gallery | Absent
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page; `lead` explains in a sentence what a student sees here."""
+    """A part of the page; `lead` explains in a sentence what a student sees here, `answer` says first what was found."""
 
     anchor: str
     title: str
     lead: str
     blocks: tuple[Block, ...]
+    answer: str = ""
 
 
 @dataclass(frozen=True)
