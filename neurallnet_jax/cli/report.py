@@ -93,8 +93,8 @@ def _show(path: Path, result: dict) -> None:
 
     out = output.console()
     for name in result["missing"]:
-        what, reason = result[name]["missing"]
-        out.print(f"missing: {what}: {reason}", markup=False)
+        what, reason, command = result[name]["missing"]
+        out.print(f"missing: {what}: {reason} {command}".rstrip(), markup=False)
     out.print(f"written: {path} ({path.stat().st_size / 1e6:.1f} MB)", markup=False)
 
 

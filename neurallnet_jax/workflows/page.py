@@ -167,10 +167,11 @@ class Gallery:
 
 @dataclass(frozen=True)
 class Absent:
-    """Something that belongs here and is missing, and why."""
+    """Something that belongs here and is missing, why, and the command line that makes it."""
 
     what: str
     reason: str
+    command: str = ""
     kind: ClassVar[str] = "absent"
 
 

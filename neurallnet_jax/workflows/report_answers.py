@@ -83,7 +83,8 @@ def trust(found: TrustReport) -> str:
     return (
         f"On {found.n:,} images that the RUN has not seen, the calibration error goes from "
         f"{wording.number(found.before.ece)} to {wording.number(found.after.ece)}, and sets of "
-        f"{found.sets.mean_size:.2f} classes hold the true one in {wording.percent(found.sets.coverage)} of cases where {wording.percent(asked)} were asked for."
+        f"{found.sets.mean_size:.2f} classes hold the true one in {wording.percent(found.sets.coverage)} of cases, where "
+        f"{wording.percent(asked)} were asked for."
     )
 
 

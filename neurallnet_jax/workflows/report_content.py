@@ -232,11 +232,13 @@ PARTS: Mapping[str, _Form] = {
 
 
 def to_json(report: RunReport) -> dict[str, Any]:
-    """Return a report as plain data, without its pictures; a missing part is `{"missing": [what, reason]}`."""
+    """Return a report as plain data, without its pictures; a missing part is `{"missing": [what, reason, command]}`."""
     parts: dict[str, Any] = {}
     for name, form in PARTS.items():
         found = getattr(report, name)
-        parts[name] = {"missing": [found.what, found.reason]} if isinstance(found, Absent) else form.write(found)
+        parts[name] = (
+            {"missing": [found.what, found.reason, found.command]} if isinstance(found, Absent) else form.write(found)
+        )
     return {
         "format_version": FORMAT_VERSION,
         "run": report.subject.name,

@@ -83,13 +83,15 @@ class _Work:
             yield progress
         self.seconds[part] = round(time.perf_counter() - began, 1)
 
-    def missing(self, what: str, reason: str, command: str) -> Absent:
-        """Return what stands in the place of a part, with the command that makes it."""
+    def missing(self, what: str, reason: str, command: str, *, option: str = "") -> Absent:
+        """Return what stands in the place of a part, with the command that makes it and the option that takes it."""
         data, run = self.names
         for root in (str(self.data), str(self.data.resolve())):
             reason = reason.replace(root, data)
         reason = reason.replace(self.run, run) if self.run else reason
-        return Absent(what, f"{reason.rstrip('.')}. Made by: {command.format(run=run, data=data)}")
+        hint = f" Hand the result in with {option}." if option else ""
+        sentence = f"{reason[:1].upper()}{reason[1:].rstrip('.')}."
+        return Absent(what, sentence + hint, command.format(run=run, data=data))
 
 
 def report(
@@ -145,7 +147,8 @@ def report(
         or work.missing(
             "Cross-validation",
             "no folder of folds was named; it takes one training per fold",
-            "`neurallnet crossvalidate --data {data} --out FOLDER`, handed in with --crossvalidation FOLDER",
+            "neurallnet crossvalidate --data {data} --out FOLDER",
+            option="--crossvalidation FOLDER",
         ),
         trust=fitted,
         robustness=read.get("robustness") or _robustness(work, limit),
@@ -153,7 +156,8 @@ def report(
         or work.missing(
             "Ablations",
             "no folder of ablations was named; they take one training per part and seed",
-            "`neurallnet ablate --data {data} --out FOLDER`, handed in with --ablation FOLDER",
+            "neurallnet ablate --data {data} --out FOLDER",
+            option="--ablation FOLDER",
         ),
         failures=failures,
         made=_made(),
@@ -189,8 +193,10 @@ def _read(work: _Work, given: Given) -> dict[str, Any]:
 
 def _scores(work: _Work) -> tuple[Evaluation | Absent, str | None]:
     if work.chosen is None:
-        reason = "every image of the folder trained or selected this RUN, and scores on those would flatter"
-        command = "a RUN that keeps images apart, `neurallnet train --data {data} --out RUN --split contiguous`"
+        reason = (
+            "this RUN has seen every image of the folder, and scores on those flatter; train one that keeps some apart"
+        )
+        command = "neurallnet train --data {data} --out RUN --split contiguous"
         return work.missing("Scores", reason, command), None
     with work.timed("scores") as progress:
         found = evaluate.evaluate(work.saved, work.dataset, work.chosen, progress=progress)
@@ -207,19 +213,23 @@ def _leaks(work: _Work) -> Leaks | Absent:
         with work.timed("leaks") as progress:
             found = leaks.audit(work.data, split=split, progress=lambda _, done, total: progress(done, total))
     except ValueError as error:
-        return work.missing("Leaks", str(error), "`neurallnet audit leaks {data} --split {run}`")
+        return work.missing(
+            "Leaks", str(error), "neurallnet audit leaks {data} --split {run} --json F", option="--leaks F"
+        )
     return dataclasses.replace(found, split=None if split is None else work.names[1])
 
 
 def _shortcuts(work: _Work) -> Audit | Absent:
-    command = "`neurallnet audit shortcuts {data} --run {run} --json F`, handed in with --shortcuts F"
+    command = "neurallnet audit shortcuts {data} --run {run} --json F"
     if work.quick:
-        return work.missing("Shortcuts", "left out by --quick, because it takes more than a minute", command)
+        return work.missing(
+            "Shortcuts", "left out by --quick, because it takes more than a minute", command, option="--shortcuts F"
+        )
     try:
         with work.timed("shortcuts") as progress:
             return _audit_shortcuts(work, progress)
     except ValueError as error:
-        return work.missing("Shortcuts", str(error), command)
+        return work.missing("Shortcuts", str(error), command, option="--shortcuts F")
 
 
 def _audit_shortcuts(work: _Work, progress: Callable[[int, int], None]) -> Audit:
@@ -228,26 +238,42 @@ def _audit_shortcuts(work: _Work, progress: Callable[[int, int], None]) -> Audit
     features = shortcuts.measure(whole, progress=progress)
     mine = shortcuts.reordered(features, whole, dataset)
     scored = edits.score_run(work.saved, dataset, chosen, mine, run=work.names[1], only=only, progress=progress)
+    scheme, margin, seed = _same_split(work.saved)
     folds = tuple(range(splits.FOLDS))
     return Audit(
         data=work.names[0],
         images=len(whole),
         classes=whole.classes,
-        scheme="contiguous",
+        scheme=scheme,
         folds=folds,
-        margin=splits.TEST_MARGIN,
-        seed=0,
-        shortcuts=shortcuts.score_folds(whole, features, folds=folds),
+        margin=margin if scheme == "contiguous" else None,
+        seed=seed,
+        shortcuts=shortcuts.score_folds(whole, features, scheme=scheme, folds=folds, margin=margin, seed=seed),
         runs=(scored,),
     )
 
 
+def _same_split(saved: Checkpoint) -> tuple[splits.Scheme, int, int]:
+    """Return scheme, margin and seed of the split of a RUN; `contiguous` where it has none of the known ones."""
+    recorded = dict(saved.provenance.get("split") or {})
+    margin = recorded.get("margin")
+    seed = saved.provenance.get("seed")
+    scheme: splits.Scheme = "contiguous"
+    for known in ("blocks", "random"):
+        scheme = known if recorded.get("scheme") == known else scheme
+    return scheme, margin if isinstance(margin, int) else splits.TEST_MARGIN, seed if isinstance(seed, int) else 0
+
+
 def _robustness(work: _Work, limit: int) -> Robustness | Absent:
-    command = "`neurallnet robustness {run} --data {data} --json F`, handed in with --robustness F"
+    command = "neurallnet robustness {run} --data {data} --json F"
     if work.quick:
-        return work.missing("Robustness", "left out by --quick, because it takes more than a minute", command)
+        return work.missing(
+            "Robustness", "left out by --quick, because it takes more than a minute", command, option="--robustness F"
+        )
     if work.chosen is None:
-        return work.missing("Robustness", "the RUN has seen every image of the folder", command)
+        return work.missing(
+            "Robustness", "the RUN has seen every image of the folder", command, option="--robustness F"
+        )
     with work.timed("robustness") as progress:
         side = (corruptions.SIDE, corruptions.SIDE)
         dataset = open_folder(work.data, side, classes=work.saved.classes, on_bad_image="skip")
@@ -263,11 +289,9 @@ def _trust(work: _Work) -> tuple[TrustReport | Absent, Checkpoint | None]:
             held = held_out.of_unseen(work.saved, work.dataset, progress=progress)
             made, found = trust.calibrate(work.saved, held, trust.Settings())
     except ValueError as error:
-        command = (
-            "`neurallnet calibrate {run} --data {data} --out RUN2 --json F`, with --folds FOLDER where the RUN has seen "
-            "all images; handed in with --calibration F"
-        )
-        return work.missing("Calibration and trust", str(error), command), None
+        command = "neurallnet calibrate {run} --data {data} --out RUN2 --json F"
+        why = f"{error} (--folds FOLDER takes the folds of a RUN that has seen everything)"
+        return work.missing("Calibration and trust", why, command, option="--calibration F"), None
     return found, made
 
 

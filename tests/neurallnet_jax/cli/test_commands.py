@@ -358,6 +358,37 @@ def test_robustness_without_an_unseen_image_is_refused(
     refused(neurallnet("robustness", trained, "--data", copy), "holds no image for --only unseen")
 
 
+# --- report -------------------------------------------------------------------------------------------------------------
+
+
+def test_report_takes_what_other_commands_wrote_and_refuses_what_is_of_others(
+    neurallnet: Callable[..., Answer], smears: Path, trained: Path, tmp_path: Path
+) -> None:
+    robustness, leaks = tmp_path / "robustness.json", tmp_path / "leaks.json"
+    some = ("--corruption", "jpeg", "--severity", 5)
+    assert cli.main([*map(str, ("robustness", trained, "--data", smears, *some, "--json", robustness))]) == 0
+    cli.main([*map(str, ("audit", "leaks", smears, "--split", trained, "--json", leaks))])
+    out = tmp_path / "report.html"
+    words = ("report", trained, "--data", smears, "--out", out, "--quick", "--no-images")
+    answer = neurallnet(*words, "--robustness", robustness, "--leaks", leaks)
+    assert answer.code == 0
+    assert answer.json["robustness"]["n"] == json.loads(robustness.read_text())["n"]
+    assert answer.json["missing"] == ["shortcuts", "crossvalidation", "ablation"]
+    assert answer.json["bytes"] == out.stat().st_size
+    assert "missing: Shortcuts" in answer.out
+    text = out.read_text(encoding="utf-8")
+    assert str(tmp_path) not in text
+    assert str(smears.parent) not in text
+    assert "image/jpeg" not in text
+    out.unlink()
+    for given in ("--robustness", "--shortcuts", "--calibration"):
+        refused(neurallnet(*words, given, leaks), str(leaks))
+    other = tmp_path / "other"
+    assert cli.main(["synthesise", "--out", str(other), "--count", "2", "--image-size", "32", "--seed", "7"]) == 0
+    refused(neurallnet("report", trained, "--data", other, "--out", out, "--leaks", leaks), "is of other images")
+    assert not out.exists()
+
+
 # --- ablate -------------------------------------------------------------------------------------------------------------
 
 

@@ -81,6 +81,10 @@ def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) 
 
 
 BAD_INPUT = [
+    (["report", "nowhere", "--data", ".", "--out", "page.html"], "nowhere: no RUN"),
+    (["report", "--data", "nowhere", "--out", "page.html"], "nowhere"),
+    (["report", "--data", ".", "--out", "."], "is a folder; name a file in it"),
+    (["report", "--data", ".", "--out", "page.html", "--limit", "0"], "0 is not at least 1"),
     (["train", "--data", "nowhere", "--out", "run"], "nowhere"),
     (["train", "--data", "nowhere", "--out", "run", "--preset", "huge"], "no preset 'huge'"),
     (["train", "--data", "nowhere", "--out", "run", "--resume"], "no RUN to resume"),

@@ -1,6 +1,10 @@
 """A small run from drawn weights to joules, as a report is given it; the network is not trained."""
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -9,13 +13,15 @@ from lava_port import graph, lower, passes, quantise, reference, trace
 from lava_port.energy import activity, chips, counts, estimate, fit, profiles
 from lava_port.energy.results import EnergyReport
 from lava_port.quantise import LayerRounding
-from neurallnet_jax import config, spec
-from neurallnet_jax.evaluation import ablation_results, arms
-from neurallnet_jax.images import synthetic
+from neurallnet_jax import checkpoint, config, spec
+from neurallnet_jax.evaluation import ablation_results, arms, crossvalidation_table
+from neurallnet_jax.images import splits, synthetic
+from neurallnet_jax.images.folder import open_folder
 from neurallnet_jax.metrics import intervals, scores
 from neurallnet_jax.training.loop import EpochRecord
-from neurallnet_jax.workflows import demo_page
+from neurallnet_jax.workflows import demo_page, report_run
 from neurallnet_jax.workflows.page import Card
+from neurallnet_jax.workflows.report_content import RunReport
 
 SIZE = (32, 32)
 
@@ -156,3 +162,62 @@ def ablated() -> ablation_results.Ablation:
     }  # fmt: skip
     every = arms.arms(arms.baseline(config.preset("tiny").network))
     return ablation_results.summarise(every, outcomes, protocol)
+
+
+# --- The report of a RUN
+
+
+class Reported(NamedTuple):
+    """A report with the RUN and the folder it was made from."""
+
+    report: RunReport
+    run: Path
+    data: Path
+
+
+@pytest.fixture(scope="session")
+def reported(tmp_path_factory: pytest.TempPathFactory) -> Reported:
+    """A whole report on 48 drawn smears, of a network that was drawn too: its split is made up, nothing is trained."""
+    root = tmp_path_factory.mktemp("reported")
+    data, place = root / "smears", root / "run"
+    synthetic.write_folder(data, count=12, seed=0, image_size=SIZE)
+    dataset = open_folder(data, SIZE)
+    split = splits.make_split(dataset.records, scheme="random", fold=0, seed=0)
+    hashes = {
+        part: tuple(dataset.records[one].sha256 for one in splits.indices(split, part).tolist())
+        for part in ("train", "validation", "test")
+    }
+    network = small_network()
+    saved = checkpoint.Checkpoint(
+        network,
+        drawn_weights(network),
+        checkpoint.Preprocessing(),
+        dataset.classes,
+        seen=hashes["train"] + hashes["validation"],
+        test=hashes["test"],
+        provenance={
+            "command": f"neurallnet train --data {data} --out {place}",
+            "data": {"digest": splits.digest(dataset), "images": len(dataset)},
+            "split": {"scheme": "random", "fold": 0, **{part: len(some) for part, some in hashes.items()}},
+            "seed": 0,
+            "training": {"epochs": 3, "augmentation": {"flip": True}},
+            "versions": {"neurallnet-jax": "0.1.0"},
+        },
+    )
+    checkpoint.save(saved, place)
+    splits.write_split(split, dataset, place / "split.csv")
+    made = report_run.report(str(place), data, command="neurallnet report run --data smears", limit=2, watching=silent)
+    return Reported(made, place, data)
+
+
+@contextmanager
+def silent(_: str) -> Iterator[Callable[[int, int], None]]:
+    """Show no progress."""
+    yield lambda done, total: None
+
+
+@pytest.fixture(scope="session")
+def full(reported: Reported, crossvalidated: Path, ablated: ablation_results.Ablation) -> RunReport:
+    """The same with a cross-validation and an ablation, of other images than these: for the page alone."""
+    folds = crossvalidation_table.tabulate(crossvalidated)
+    return dataclasses.replace(reported.report, crossvalidation=folds, ablation=ablated)
