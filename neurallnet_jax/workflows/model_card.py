@@ -49,7 +49,7 @@ def section(subject: Subject) -> Section:
     blocks: list[Block] = [
         _details(subject),
         _layers(subject),
-        _points("Intended use", _USE, "card-use"),
+        Points("Intended use", _USE, "card-use"),
         Points("Factors", _FACTORS),
         Points(
             "Metrics, evaluation data, quantitative analyses",
@@ -61,7 +61,7 @@ def section(subject: Subject) -> Section:
         _input(subject),
         *_training(subject),
         Points("Ethical considerations", _ETHICS),
-        _points("Caveats", LIMITS, "card-limits"),
+        Points("Caveats", LIMITS, "card-limits"),
         Table("Where this order comes from", ("Source",), "w", ((page.source(SOURCE),),), folded=True),
     ]
     lead = "What it is, what it is for and not for, what it was made from and where it ends."
@@ -145,8 +145,3 @@ def _flat(tree: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
         else:
             rows.append((label, "none" if value is None else str(value)))
     return rows
-
-
-def _points(title: str, lines: tuple[str, ...], anchor: str) -> Table:
-    """Return a list that other parts of the page can lead to."""
-    return Table(title, (title,), "w", tuple((line,) for line in lines), anchor=anchor)

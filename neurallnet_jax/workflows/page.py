@@ -92,10 +92,11 @@ class Text:
 
 @dataclass(frozen=True)
 class Points:
-    """A list with a heading."""
+    """A list with a heading; `anchor` is what a `Jump` calls it."""
 
     title: str
     items: tuple[str, ...]
+    anchor: str = ""
     kind: ClassVar[str] = "points"
 
 

@@ -8,6 +8,7 @@ from neurallnet_jax.evaluation.robustness_result import Robustness
 from neurallnet_jax.evaluation.shortcut_audit import Audit
 from neurallnet_jax.evaluation.trust import TrustReport
 from neurallnet_jax.images.corruptions import CORRUPTIONS
+from neurallnet_jax.metrics.intervals import Interval
 from neurallnet_jax.workflows import section_scores, wording
 from neurallnet_jax.workflows.report_content import Failures, Manifest, Subject
 
@@ -29,6 +30,8 @@ def leaks(found: Leaks) -> str:
     twins = len(found.pairs) + len(found.within)
     if found.split is None and found.other is None:
         return f"There are {twins:,} pairs of twins; the RUN has seen no image of this folder, so nothing crosses."
+    if not twins:
+        return "There is no pair of twins, so none stands on both sides."
     verdict = "none of them crosses" if not crossing else f"{crossing:,} of them cross, which flatters every score"
     sides = "between what the RUN has seen and what it is scored on" if found.split else "between the folders"
     return f"Of {twins:,} pairs of twins {verdict} {sides}."
@@ -57,14 +60,13 @@ def shortcuts(found: Audit) -> str:
 
 def scores(found: Evaluation, colour_reason: str | None) -> str:
     """Say the balanced accuracy with both intervals and the colour line."""
-    name = "balanced_accuracy"
-    both = found.intervals[name]
+    both = found.intervals["balanced_accuracy"]
     line = found.colour_line
     beside = f"no colour line ({colour_reason})" if line is None else f"colour alone gets {wording.percent(line)}"
     return (
         f"Balanced accuracy {wording.percent(found.scores.balanced_accuracy)} on {found.scores.n:,} images, 95 % over "
-        f"groups {section_scores.interval_text(name, both.group)}, over images "
-        f"{section_scores.interval_text(name, both.image)}; {beside}."
+        f"groups {_span(both.group)}, over images "
+        f"{_span(both.image)}; {beside}."
     )
 
 
@@ -134,3 +136,7 @@ def card(subject: Subject) -> str:
 
 def _upper(text: str) -> str:
     return text[:1].upper() + text[1:]
+
+
+def _span(found: Interval | None) -> str:
+    return "none" if found is None else section_scores.interval_text("balanced_accuracy", found)

@@ -7,8 +7,8 @@ from neurallnet_jax.workflows import model_card, page
 
 def test_the_card_says_what_the_network_is_not_for(reported) -> None:
     made = model_card.section(reported.report.subject)
-    use = next(block for block in made.blocks if isinstance(block, page.Table) and block.anchor == "card-use")
-    said = " ".join(str(row[0]) for row in use.rows)
+    use = next(block for block in made.blocks if isinstance(block, page.Points) and block.anchor == "card-use")
+    said = " ".join(use.items)
     assert "not a medical device" in said
     assert "diagnosis" in said
 
