@@ -40,7 +40,7 @@ _FACTORS = (
 )
 _ETHICS = (
     "Images of patients: whether they agreed, and under which terms the images may be used, is for the authors to say.",
-    "A benign image told malignant and a malignant one told benign harm differently; the training weighs them alike.",
+    "A benign image told malignant and a malignant one told benign harm differently; no cost is set for either.",
 )
 
 

@@ -32,9 +32,11 @@ def leaks(found: Leaks) -> str:
         return f"There are {twins:,} pairs of twins; the RUN has seen no image of this folder, so nothing crosses."
     if not twins:
         return "There is no pair of twins, so none stands on both sides."
-    verdict = "none of them crosses" if not crossing else f"{crossing:,} of them cross, which flatters every score"
+    verdict = "none crosses" if not crossing else f"{crossing:,} of them cross, which flatters every score"
     sides = "between what the RUN has seen and what it is scored on" if found.split else "between the folders"
-    return f"Of {twins:,} pairs of twins {verdict} {sides}."
+    again = sum(pair.crosses for pair in found.overlaps)
+    also = f"; {again:,} other photographs of the same field do" if again else ""
+    return f"Of {twins:,} pairs of twins {verdict} {sides}{also}."
 
 
 def shortcuts(found: Audit) -> str:

@@ -110,7 +110,7 @@ def _table(caption: str, pairs: Sequence[Pair]) -> page.Table:
         for pair in pairs[:LISTED]
     )
     header = ("First", "Second", "Kind", "Correlation", "Laid", "Sides", "Crosses", "Labels")
-    return page.Table(shown, header, "wwlrllll", rows)
+    return page.Table(shown, header, "wwlrllll", rows, folded=not any(pair.crosses for pair in pairs))
 
 
 def _sides(straddling: Sequence[Straddle]) -> page.Table:

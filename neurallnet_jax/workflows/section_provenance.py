@@ -66,7 +66,7 @@ def _classes(manifest: Manifest) -> Table:
     ]
     sums = [sum(counts[label, part] for label in labels) for part in parts]
     rows.append(("All", *(f"{number:,}" for number in sums), f"{sum(sums):,}"))
-    header = ("Class", *(PARTS[part].capitalize() for part in parts), "All")
+    header = ("Class", *(PARTS[part][:1].upper() + PARTS[part][1:] for part in parts), "All")
     return Table(
         "Images by class and part", header, "l" + "r" * (len(parts) + 1), tuple(rows), anchor="provenance-split"
     )

@@ -228,8 +228,11 @@ def _both(name: str, found: Intervals | None) -> tuple[str, str]:
 
 
 def _reasons(found: Mapping[str, Intervals]) -> tuple[str, ...]:
-    lines = []
+    lines, noted = [], {}
     for name, entry in found.items():
         lines += [reason for reason in (entry.group_reason, entry.image_reason) if reason]
-        lines += [f"{name.replace('_', ' ')}: {entry.note}"] if entry.note else []
+        if entry.note:
+            noted.setdefault(entry.note, []).append(name.replace("_", " "))
+    # Few groups trouble every metric alike: said once.
+    lines += [f"{', '.join(names)}: {note}" for note, names in noted.items()]
     return tuple(dict.fromkeys(lines))

@@ -2,13 +2,27 @@
 
 import dataclasses
 
+from neurallnet_jax.evaluation.leaks import Member, Pair
 from neurallnet_jax.workflows import report_answers, wording
 
 
 def test_leaks_say_whether_a_twin_crosses(reported) -> None:
     found = reported.report.leaks
-    assert "none of them crosses" in report_answers.leaks(found)
+    assert "so none stands on both sides" in report_answers.leaks(dataclasses.replace(found, pairs=(), within=()))
     assert "nothing crosses" in report_answers.leaks(dataclasses.replace(found, split=None))
+
+
+def test_pairs_that_cross_are_counted(reported) -> None:
+    first, second = (
+        Member(0, f"Pro/{number}.png", "Pro-B", number, part) for number, part in ((1, "train"), (2, "test"))
+    )
+    pair = Pair("exact", first, second, 1.0, "none", (0.0, 0.0, 1.0, 1.0), crosses=True, conflict=False)
+    still = dataclasses.replace(pair, crosses=False)
+    found = dataclasses.replace(reported.report.leaks, pairs=(pair, still), within=(), overlaps=(pair,))
+    said = report_answers.leaks(found)
+    assert said.startswith("Of 2 pairs of twins 1 of them cross")
+    assert "1 other photographs of the same field do" in said
+    assert "2 pairs of twins none crosses" in report_answers.leaks(dataclasses.replace(found, pairs=(still, still)))
 
 
 def test_scores_say_both_intervals_and_the_colour_line(reported) -> None:
