@@ -26,7 +26,8 @@ from neurallnet_jax import config, models, spec
 from neurallnet_jax.config import Training
 from neurallnet_jax.evaluation import ablation_results, arms
 from neurallnet_jax.evaluation.ablation_results import Ablation, Outcome
-from neurallnet_jax.images import folder, splits, twins
+from neurallnet_jax.evaluation.selection import groups_of
+from neurallnet_jax.images import folder, splits
 from neurallnet_jax.metrics import calibration, scores
 from neurallnet_jax.training import loop
 from neurallnet_jax.training import run as runs
@@ -335,8 +336,6 @@ def _score(result: runs.Result, dataset: folder.Dataset, test: np.ndarray, arm: 
     rates = firing_rates(classifier, pixels)
     neurons = {name: int(np.prod(shape)) for name, shape in spec.shapes(saved.spec).items() if name in rates}
     spikes = sum(rates[name] * neurons[name] for name in rates) * saved.spec.steps
-    related = twins.twin_groups(pixels) * len(saved.classes) + labels
-    groups = splits.groups([dataset.records[one] for one in test.tolist()], related)
     return Outcome(
         arm=arm,
         seed=seed,
@@ -354,7 +353,7 @@ def _score(result: runs.Result, dataset: folder.Dataset, test: np.ndarray, arm: 
         seconds=saved.provenance["seconds"],
         weights=_digest(saved.weights),
         labels=tuple(labels.tolist()),
-        groups=tuple(groups.tolist()),
+        groups=tuple(groups_of(dataset, test).tolist()),
         predicted=tuple(probabilities.argmax(axis=1).tolist()),
         machine=saved.provenance["versions"],
     )

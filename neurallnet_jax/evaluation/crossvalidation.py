@@ -15,8 +15,8 @@ from neurallnet_jax.evaluation import evaluate, shortcuts
 from neurallnet_jax.evaluation.crossvalidation_folder import Begun
 from neurallnet_jax.evaluation.crossvalidation_plan import Cell, Plan
 from neurallnet_jax.evaluation.crossvalidation_table import CrossValidation, tabulate
-from neurallnet_jax.evaluation.selection import Selection
-from neurallnet_jax.images import folder, splits, twins
+from neurallnet_jax.evaluation.selection import Selection, groups_of
+from neurallnet_jax.images import folder, splits
 from neurallnet_jax.images.decode import one_line
 from neurallnet_jax.images.folder import Dataset
 from neurallnet_jax.training import run as runs
@@ -128,10 +128,8 @@ def _check(plan: Plan, dataset: Dataset) -> None:
 
 
 def _begin(plan: Plan, out: Path, dataset: Dataset, *, command: str) -> Begun:
-    # Twins of another class stay apart: groups are drawn within each class.
-    related = twins.twin_groups(np.asarray(dataset.pixels)) * len(dataset.classes) + dataset.labels
     begun = Begun(plan, command, splits.digest(dataset), dataset.classes, len(dataset), len(dataset.bad))
-    files.begin(out, begun, dataset, splits.groups(dataset.records, related))
+    files.begin(out, begun, dataset, groups_of(dataset, np.arange(len(dataset))))
     return begun
 
 

@@ -10,8 +10,7 @@ from neurallnet_jax import models
 from neurallnet_jax.checkpoint import Checkpoint
 from neurallnet_jax.evaluation import predictions
 from neurallnet_jax.evaluation.predictions import PredictionTable
-from neurallnet_jax.evaluation.selection import Selection
-from neurallnet_jax.images import splits, twins
+from neurallnet_jax.evaluation.selection import Selection, groups_of
 from neurallnet_jax.images.classes import malignant
 from neurallnet_jax.images.folder import Dataset, Files
 from neurallnet_jax.metrics import calibration, intervals, scores
@@ -131,14 +130,9 @@ def tabulate_model(
 def tabulate(
     probabilities: np.ndarray, classes: tuple[str, ...], dataset: Dataset, selection: Selection
 ) -> PredictionTable:
-    """Return class probabilities, (images, classes), of the chosen images with their truths, hashes and groups.
-
-    A group is a block of 48 capture numbers of one class, merged with those it shares twins with.
-    """
+    """Return class probabilities, (images, classes), of the chosen images with their truths, hashes and groups."""
     labels = dataset.labels[selection.places].astype(np.int64)
     records = [dataset.records[place] for place in selection.places.tolist()]
-    # Twins of another class stay apart: groups are drawn within each class.
-    related = twins.twin_groups(np.asarray(dataset.pixels[selection.places])) * len(classes) + labels
     return PredictionTable(
         classes=classes,
         paths=tuple(record.path for record in records),
@@ -146,7 +140,7 @@ def tabulate(
         labels=labels,
         probabilities=np.asarray(probabilities, np.float64),
         seen=np.asarray(selection.seen, bool),
-        groups=splits.groups(records, related),
+        groups=groups_of(dataset, selection.places),
     )
 
 
