@@ -3,9 +3,11 @@
 Every metric comes with two 95 % intervals: over groups of neighbouring captures, and over single images, which is what
 most papers print and too narrow. Images that training or selection has seen are counted. A CSV that `--predictions` wrote
 may stand in place of a RUN: it is matched with the folder by SHA-256, and refused where it speaks of another one.
+Beside the figures of a RUN stands what colour alone gets on the same images, knowing those that the RUN has seen.
 """
 
 import argparse
+import dataclasses
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -70,12 +72,15 @@ def _of_run(args: argparse.Namespace) -> "tuple[Dataset, Evaluation]":
     from neurallnet_jax import checkpoint as checkpoints
     from neurallnet_jax.cli import output
     from neurallnet_jax.cli.opening import open_selected
-    from neurallnet_jax.evaluation import evaluate
+    from neurallnet_jax.evaluation import evaluate, shortcuts
 
     saved = checkpoints.load(args.run)
     dataset, selection = open_selected(args, saved.classes, saved.spec.image_size, seen=saved.seen, test=saved.test)
     with output.progress("scoring") as progress:
-        return dataset, evaluate.evaluate(saved, dataset, selection, progress=progress)
+        found = evaluate.evaluate(saved, dataset, selection, progress=progress)
+    with output.progress("reading colours") as progress:
+        line = shortcuts.colour_line_of(saved, dataset, selection, progress=progress)
+    return dataset, dataclasses.replace(found, colour_line=line.value, colour_line_reason=line.reason)
 
 
 def _of_table(args: argparse.Namespace) -> "tuple[Dataset, Evaluation]":
@@ -93,7 +98,9 @@ def _of_table(args: argparse.Namespace) -> "tuple[Dataset, Evaluation]":
             progress=progress,
         )
     predictions.match(table, dataset, source=args.run)
-    return dataset, evaluate.judge_table(predictions.choose(table, only=args.only, limit=args.limit, source=args.run))
+    chosen = predictions.choose(table, only=args.only, limit=args.limit, source=args.run)
+    reason = "a table of predictions does not say which images its model has seen; score the RUN itself"
+    return dataset, dataclasses.replace(evaluate.judge_table(chosen), colour_line_reason=reason)
 
 
 def _command(args: argparse.Namespace) -> str:

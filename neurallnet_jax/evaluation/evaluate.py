@@ -62,7 +62,8 @@ class Evaluation:
         reliability: Confidence and accuracy per bin.
         predictions: One per image; none where the evaluation comes from a JSON file.
         table: The same as arrays, with hashes and groups; None likewise.
-        colour_line: What background colour alone gets on the same images, balanced accuracy; None where not computed.
+        colour_line: What colour alone gets on the same images, see `shortcuts.colour_line`; None with a reason.
+        colour_line_reason: Why there is none.
     """
 
     scores: scores.Scores
@@ -72,6 +73,7 @@ class Evaluation:
     predictions: tuple[Prediction, ...] = ()
     table: PredictionTable | None = None
     colour_line: float | None = None
+    colour_line_reason: str | None = "not computed"
 
 
 def evaluate(
@@ -170,6 +172,7 @@ def to_json(evaluation: Evaluation) -> dict[str, Any]:
         "intervals": intervals.to_json(evaluation.intervals),
         "reliability": calibration.bins_to_json(evaluation.reliability),
         "colour_line": evaluation.colour_line,
+        "colour_line_reason": evaluation.colour_line_reason,
     }
 
 
@@ -181,6 +184,7 @@ def from_json(data: Mapping[str, Any]) -> Evaluation:
         seen=data["seen"],
         reliability=calibration.bins_from_json(data["reliability"]),
         colour_line=data["colour_line"],
+        colour_line_reason=data.get("colour_line_reason"),
     )
 
 

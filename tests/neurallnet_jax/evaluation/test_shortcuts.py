@@ -151,8 +151,8 @@ def test_the_colour_line_of_a_model_is_that_of_what_it_has_seen_and_is_scored_on
 def test_a_model_has_no_colour_line_where_its_images_are_missing(saved: Checkpoint, smears):
     hashes = [record.sha256 for record in smears.records]
     cases = {
-        "does not hold 1 of the 3 images": dataclasses.replace(saved, seen=("0" * 64, *hashes[:2])),
-        "does not hold a record of the images": dataclasses.replace(saved, seen=()),
+        "lacks 1 of the 3 images": dataclasses.replace(saved, seen=("0" * 64, *hashes[:2])),
+        "lacks a record of the images": dataclasses.replace(saved, seen=()),
     }
     for reason, model in cases.items():
         found = shortcuts.colour_line_of(model, smears, every(smears))
