@@ -19,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_bytes
 
 from neurallnet_jax import spec
+from neurallnet_jax.trust import Trust, trust_from_json, trust_to_json
 
 __all__ = [
     "FILE_NAME",
@@ -72,6 +73,7 @@ class Checkpoint:
         test: SHA-256 of every image that the split kept apart for the test.
         provenance: Where it comes from: command, data, split, versions, results. Plain JSON data.
         temperature: Divisor of the logits, fitted on images not seen in training; None before that.
+        trust: Conformal rule, abstention and regions of warnings that `calibrate` fitted; None before that.
     """
 
     spec: spec.Network
@@ -82,6 +84,7 @@ class Checkpoint:
     test: tuple[str, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
     temperature: float | None = None
+    trust: Trust | None = None
 
     def __post_init__(self) -> None:
         if len(self.classes) != self.spec.classes:
@@ -90,6 +93,8 @@ class Checkpoint:
             raise ValueError(f"provenance is {self.provenance!r}; expected a mapping")
         if self.temperature is not None and not 0 < self.temperature < float("inf"):
             raise ValueError(f"temperature is {self.temperature!r}; expected a number above zero, or None")
+        if self.trust and len(self.trust.conformal.quantiles) not in (1, len(self.classes)):
+            raise ValueError(f"trust: {len(self.trust.conformal.quantiles)} quantiles for {len(self.classes)} classes")
         for name, array in self.weights.items():
             if not np.isfinite(array).all():
                 raise ValueError(f"weight {name!r} holds NaN or infinity; the training it comes from has failed")
@@ -120,6 +125,8 @@ def save(checkpoint: Checkpoint, folder: Path) -> Path:
         "provenance": dict(checkpoint.provenance),
         "temperature": checkpoint.temperature,
     }
+    if checkpoint.trust is not None:
+        header["trust"] = trust_to_json(checkpoint.trust)
     text = json.dumps(header)
     path = folder / FILE_NAME
     write_atomically(path, to_bytes(arrays, metadata={"checkpoint": text, "sha256": _digest(arrays, text)}))
@@ -166,6 +173,8 @@ def load(run: str | Path) -> Checkpoint:
             **hashes,
             provenance=header["provenance"],
             temperature=header["temperature"],
+            # Absent in files of trainings that nobody has calibrated since.
+            trust=None if header.get("trust") is None else trust_from_json(header["trust"]),
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: {error}") from None

@@ -28,6 +28,7 @@ COMMANDS = {
     "robustness": "score a trained network on images that get worse, in eight ways and five severities",
     "audit": "what flatters a score: twins on both sides of a split, and shortcuts such as colour",
     "predict": "class and probability of single images",
+    "calibrate": "fit temperature, conformal sets, abstention and warnings on unseen images",
     "convert-to-lava": "turn a trained network into integers and Lava processes (a PORT)",
     "simulate": "run a PORT on images: emulator, NumPy reference or Lava",
     "parity": "prove that emulator, reference and Lava spike alike",

@@ -10,6 +10,7 @@ from lava_port.energy.placement import Placement, Usage
 from lava_port.quantise import LayerRounding
 from neurallnet_jax.cli.output import console, show_table
 from neurallnet_jax.evaluation.evaluate import Evaluation, Prediction
+from neurallnet_jax.images.decode import one_line
 from neurallnet_jax.workflows.freeze import Freezing
 from neurallnet_jax.workflows.quantisation import Calibration
 from neurallnet_jax.workflows.simulate import Parity
@@ -222,21 +223,29 @@ def _used(usage: Usage) -> str:
 
 
 def show_predictions(predictions: Sequence[Prediction]) -> None:
-    """Print one row per image."""
+    """Print one row per image, and its warnings below the table, a line each."""
     classes = list(predictions[0].probabilities)
+    with_sets = predictions[0].doubt is not None
     show_table(
         "predictions (research use only; not a medical device)",
-        ["image", "class", *classes, "warnings"],
+        ["image", "class", *classes, *(["set"] if with_sets else []), "warnings"],
         [
             [
                 entry.path,
-                entry.label,
+                f"abstained ({entry.label})" if entry.abstained else entry.label,
                 *(f"{value:.3f}" for value in entry.probabilities.values()),
-                "; ".join(entry.warnings),
+                *([", ".join(entry.doubt.members)] if entry.doubt else []),
+                len(entry.warnings) or "-",
             ]
             for entry in predictions
         ],
     )
+    out = console()
+    for entry in predictions:
+        for warning in entry.warnings:
+            out.print(one_line(f"{entry.path}: {warning}"), markup=False)
+        if entry.abstained and entry.abstained not in entry.warnings:
+            out.print(one_line(f"{entry.path}: abstained: {entry.abstained}"), markup=False)
 
 
 def _share(value: float | None) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from neurallnet_jax import models
 from neurallnet_jax.checkpoint import Checkpoint
 from neurallnet_jax.evaluation import predictions
+from neurallnet_jax.evaluation.doubt import Doubt, doubts
 from neurallnet_jax.evaluation.predictions import PredictionTable
 from neurallnet_jax.evaluation.selection import Selection, groups_of
 from neurallnet_jax.images.classes import malignant
@@ -41,6 +42,8 @@ class Prediction:
         warnings: What makes the answer doubtful, one sentence each.
         truth: Name of the true class, None where unknown.
         seen: Whether training or selection has used this image.
+        doubt: Conformal set, warnings and abstention; None where the checkpoint holds nothing fitted for them.
+        abstained: Why no answer is given, where abstention was asked for; None where one is.
     """
 
     path: str
@@ -49,6 +52,8 @@ class Prediction:
     warnings: tuple[str, ...] = ()
     truth: str | None = None
     seen: bool = False
+    doubt: Doubt | None = None
+    abstained: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,10 +151,25 @@ def tabulate(
     )
 
 
-def predict(checkpoint: Checkpoint, files: Files) -> tuple[Prediction, ...]:
-    """Return what a model says of single images."""
+def predict(checkpoint: Checkpoint, files: Files, *, abstain: bool = False) -> tuple[Prediction, ...]:
+    """Return what a model says of single images.
+
+    Args:
+        checkpoint: The model.
+        files: The images.
+        abstain: Whether doubtful images are left unanswered.
+
+    Raises:
+        ValueError: Abstention is asked for and the checkpoint holds nothing fitted for it.
+    """
+    if abstain and checkpoint.trust is None:
+        raise ValueError("this RUN holds no fitted abstention; run `neurallnet calibrate` on it first")
     classifier = models.from_checkpoint(checkpoint)
     logits = models.make_predict(classifier)(classifier.variables, files.pixels)
+    probabilities = _probabilities(checkpoint, logits)
+    doubted: tuple[Doubt | None, ...] = (None,) * len(files.paths)
+    if checkpoint.trust is not None:
+        doubted = doubts(checkpoint.trust, checkpoint.classes, probabilities, files.pixels)
     seen = set(checkpoint.seen)
     always = () if checkpoint.temperature else ("probabilities are not calibrated",)
     return tuple(
@@ -157,10 +177,16 @@ def predict(checkpoint: Checkpoint, files: Files) -> tuple[Prediction, ...]:
             path=path,
             label=checkpoint.classes[int(row.argmax())],
             probabilities=dict(zip(checkpoint.classes, row.tolist(), strict=True)),
-            warnings=(*always, *(("seen in training",) if sha256 in seen else ())),
+            warnings=(
+                *always,
+                *(("seen in training",) if sha256 in seen else ()),
+                *(doubt.warnings if doubt else ()),
+            ),
             seen=sha256 in seen,
+            doubt=doubt,
+            abstained=doubt.reason if abstain and doubt else None,
         )
-        for path, sha256, row in zip(files.paths, files.sha256, _probabilities(checkpoint, logits), strict=True)
+        for path, sha256, row, doubt in zip(files.paths, files.sha256, probabilities, doubted, strict=True)
     )
 
 

@@ -20,6 +20,7 @@ __all__ = [
     "check_predictions",
     "ece",
     "fit_temperature",
+    "nll",
     "reliability",
     "weighted_brier",
     "weighted_ece",
@@ -106,6 +107,17 @@ def brier(labels: ArrayLike, probabilities: ArrayLike) -> float:
     """
     truth, values = check_predictions(labels, probabilities)
     return float(weighted_brier(truth, values, np.ones((len(truth), 1)))[0])
+
+
+def nll(labels: ArrayLike, probabilities: ArrayLike) -> float:
+    """Return the negative log-likelihood per image, nats: mean of -ln p_label, with p at least 1e-12.
+
+    Args:
+        labels: True classes, shape (N,).
+        probabilities: Predicted probabilities, shape (N, K).
+    """
+    truth, values = check_predictions(labels, probabilities)
+    return float(-np.log(np.maximum(values[np.arange(len(truth)), truth], 1e-12)).mean())
 
 
 def weighted_ece(labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarray, bins: int = 15) -> np.ndarray:

@@ -14,6 +14,7 @@ from safetensors.numpy import save_file
 
 from neurallnet_jax import checkpoint, spec
 from neurallnet_jax.checkpoint import Checkpoint, Preprocessing
+from neurallnet_jax.trust import Abstention, ConformalRule, Region, Trust
 
 NETWORK = spec.Network((spec.Dense(3), spec.Lif(), spec.Dense(2), spec.Readout()), image_size=(2, 2), steps=2)
 
@@ -126,9 +127,39 @@ def test_a_newer_version_is_refused_with_the_remedy(trained, tmp_path):
         checkpoint.load(tmp_path)
 
 
+TRUST = Trust(
+    ConformalRule("aps", 0.9, (0.7, 1 / 3), 50),
+    Abstention(0.6, "answered", 0.95),
+    (Region("focus", (0.1,), ((1 / 7,),), 0.0, 1.9),),
+    {"images": 50},
+)
+
+
+def test_what_calibrate_fitted_survives_the_trip_to_disk(trained, tmp_path):
+    fitted = dataclasses.replace(trained, trust=TRUST)
+    checkpoint.save(fitted, tmp_path)
+    assert checkpoint.load(tmp_path).trust == TRUST
+    assert checkpoint.digest(fitted) == checkpoint.digest(trained)
+
+
+def test_a_file_from_before_trust_loads_and_one_without_it_has_the_bytes_of_old(trained, tmp_path):
+    path = checkpoint.save(trained, tmp_path)
+    assert b"trust" not in path.read_bytes()
+    rewritten(path, trust=None)
+    assert checkpoint.load(tmp_path).trust is None
+
+
+def test_quantiles_for_other_classes_are_refused(trained):
+    three = dataclasses.replace(TRUST, conformal=ConformalRule("lac", 0.9, (0.1, 0.2, 0.3), 50))
+    with pytest.raises(ValueError, match="trust: 3 quantiles for 2 classes"):
+        dataclasses.replace(trained, trust=three)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"trust": {"conformal": 3}}, "trust: cannot be read .*run `neurallnet calibrate` again"),
+        ({"trust": []}, "trust: cannot be read"),
         ({"classes": ["a", "b", "c"]}, "3 class names for a network of 2 classes"),
         ({"classes": ...}, "classes"),
         ({"preprocessing": {}}, "offset"),

@@ -607,6 +607,142 @@ def test_predict_names_bad_files_and_still_tells_the_others(
     assert len(nothing.json["predictions"]) == 1
 
 
+# --- calibrate ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def others(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Smears drawn with another seed, which no RUN of this file has seen."""
+    folder = tmp_path_factory.mktemp("others") / "smears"
+    words = ("synthesise", "--out", folder, "--count", 15, "--image-size", 32, "--seed", 9)
+    assert cli.main([*map(str, words)]) == 0
+    return folder
+
+
+@pytest.fixture
+def both(smears: Path, others: Path, tmp_path: Path) -> Path:
+    """The smears of the training among those that no RUN has seen."""
+    folder = shutil.copytree(smears, tmp_path / "both")
+    for image in others.rglob("*.png"):
+        shutil.copy(image, folder / image.parent.name / f"other-{image.name.replace('smear-', '1')}")
+    return folder
+
+
+def test_calibrate_fits_on_unseen_images_and_predict_tells_what_it_fitted(
+    neurallnet: Callable[..., Answer], both: Path, trained: Path, tmp_path: Path
+) -> None:
+    run, page = tmp_path / "calibrated", tmp_path / "trust.html"
+    before = (trained / checkpoint.FILE_NAME).read_bytes()
+    words = ("calibrate", trained, "--data", both, "--out", run, "--risk", 1, "--false-warnings", 0.2)
+    answer = neurallnet(*words, "--html", page)
+    assert answer.code == 0
+    assert {"temperature", "ece", "sets", "aurc", "warned", "trust"} <= set(answer.json)
+    assert {"before", "after"} <= set(answer.json["ece"])
+    assert answer.json["n"] == 4 * 15 + 4
+    assert answer.json["reference"] == 4 * COUNT - 4
+    assert "conformal sets" in answer.out
+    assert "<svg" in page.read_text() or "data:image/svg" in page.read_text()
+    made = checkpoint.load(run)
+    assert made.trust is not None
+    assert made.temperature == answer.json["temperature"]
+    assert (trained / checkpoint.FILE_NAME).read_bytes() == before
+    assert checkpoint.digest(made) == checkpoint.digest(checkpoint.load(trained))
+    black = tmp_path / "black.png"
+    Image.new("RGB", (40, 40)).save(black)
+    usual = next((both / "Benign").glob("other*"))
+    told = neurallnet("predict", run, black, usual, "--abstain")
+    assert told.code == 0
+    assert told.json["coverage"] == 0.9
+    first, second = told.json["predictions"]
+    assert first["warnings"]
+    assert first["abstained"]
+    assert first["reason"] in first["warnings"]
+    assert first["novelty"] > 1
+    assert f"abstained ({first['label']})" in told.out.replace("\n", "")
+    for entry in (first, second):
+        assert entry["label"] in entry["set"]
+        assert set(entry["set"]) <= set(entry["probabilities"])
+    assert not neurallnet("predict", run, black).json["predictions"][0]["abstained"]
+    refused(neurallnet(*words), "holds a RUN already")
+
+
+def test_calibrate_without_a_place_changes_the_run_itself(
+    neurallnet: Callable[..., Answer], both: Path, trained: Path, tmp_path: Path
+) -> None:
+    run = shutil.copytree(trained, tmp_path / "run")
+    assert neurallnet("calibrate", run, "--data", both, "--coverage", 0.8, "--answered", 0.9, "--by-class").code == 0
+    fitted = checkpoint.load(run).trust
+    assert fitted is not None
+    assert len(fitted.conformal.quantiles) == 4
+    assert neurallnet("evaluate", run, "--data", both).code == 0
+
+
+def test_calibrate_refuses_what_cannot_be_fitted_and_leaves_the_run_alone(
+    neurallnet: Callable[..., Answer], smears: Path, both: Path, trained: Path, tmp_path: Path
+) -> None:
+    run, known = tmp_path / "run", set(checkpoint.load(trained).seen)
+    seen = shutil.copytree(smears, tmp_path / "seen")
+    for image in seen.rglob("*.png"):
+        if hashlib.sha256(image.read_bytes()).hexdigest() not in known:
+            image.unlink()
+    strange = tmp_path / "strange"
+    shutil.copytree(smears / "Benign", strange / "Cats")
+    words = ("calibrate", trained, "--out", run, "--data")
+    for data, more, message in (
+        (seen, (), "every image was seen in training or selection"),
+        (strange, (), "class Cats is none of the model's"),
+        (smears, (), "4 images cannot promise a coverage of 0.9, which needs at least 9"),
+        (both, ("--coverage", 0.99), "needs at least 99"),
+        (both, ("--coverage", 0), "coverage: 0.0 is not between 0 and 1"),
+        (both, ("--false-warnings", 2), "false warnings: 2.0 is not between 0 and 1"),
+        (both, ("--folds", tmp_path / "nowhere"), "holds no RUN at any depth"),
+    ):
+        refused(neurallnet(*words, data, *more), message)
+        assert not run.exists()
+
+
+def test_calibrate_takes_the_folds_of_a_run_that_was_trained_on_everything(
+    neurallnet: Callable[..., Answer], smears: Path, trained: Path, tmp_path: Path
+) -> None:
+    everything = checkpoint.load(trained)
+    hashes = sorted(hashlib.sha256(image.read_bytes()).hexdigest() for image in smears.rglob("*.png"))
+    whole = tmp_path / "whole"
+    checkpoint.save(dataclasses.replace(everything, seen=tuple(hashes), test=()), whole)
+    for fold in range(2):
+        own = dataclasses.replace(everything, seen=tuple(hashes[1 - fold :: 2]), test=tuple(hashes[fold::2]))
+        checkpoint.save(own, tmp_path / "folds" / "random" / f"fold-{fold}" / "seed-0")
+    words = ("calibrate", whole, "--data", smears, "--risk", 1)
+    refused(neurallnet(*words), "every image was seen")
+    answer = neurallnet(*words, "--folds", tmp_path / "folds")
+    assert answer.code == 0
+    assert answer.json["n"] == answer.json["reference"] == 4 * COUNT
+    assert "2 cross-validation RUNs" in answer.json["source"]
+
+
+def test_a_damaged_block_of_trust_is_one_line(
+    neurallnet: Callable[..., Answer], smears: Path, trained: Path, tmp_path: Path
+) -> None:
+    path = shutil.copytree(trained, tmp_path / "run") / checkpoint.FILE_NAME
+    with safe_open(str(path), framework="numpy") as file:
+        header = json.loads(file.metadata()["checkpoint"])
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    text = json.dumps({**header, "trust": {"conformal": {"method": "magic"}}})
+    save_file(arrays, str(path), metadata={"checkpoint": text, "sha256": checkpoint._digest(arrays, text)})
+    image = next((smears / "Benign").iterdir())
+    refused(neurallnet("predict", path.parent, image), "trust: cannot be read", "run `neurallnet calibrate` again")
+
+
+def test_abstention_that_nobody_fitted_is_refused_and_a_bare_run_says_what_it_lacks(
+    neurallnet: Callable[..., Answer], smears: Path, trained: Path
+) -> None:
+    image = next((smears / "Benign").iterdir())
+    refused(neurallnet("predict", trained, image, "--abstain"), "holds no fitted abstention")
+    plain = neurallnet("predict", trained, image)
+    assert "was not calibrated for them" in plain.out.replace("\n", " ")
+    (entry,) = plain.json["predictions"]
+    assert (entry["set"], entry["novelty"], entry["abstained"], entry["reason"]) == (None, None, False, None)
+
+
 # --- export -------------------------------------------------------------------------------------------------------------
 
 

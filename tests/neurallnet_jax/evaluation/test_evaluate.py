@@ -10,6 +10,7 @@ from neurallnet_jax import checkpoint, models
 from neurallnet_jax.evaluation import evaluate, predictions
 from neurallnet_jax.evaluation.selection import Selection, select
 from neurallnet_jax.images.folder import BadImage, Files
+from neurallnet_jax.trust import Abstention, ConformalRule, Trust
 
 CONTRACT = {
     "n", "seen", "classes", "confusion", "accuracy", "balanced_accuracy", "auroc", "mean_average_precision",
@@ -177,6 +178,23 @@ def test_single_images_carry_the_warnings_that_apply(saved, files):
 def test_no_readable_image_gives_no_prediction(saved, files):
     none = dataclasses.replace(files, paths=(), sha256=(), pixels=files.pixels[:0])
     assert evaluate.predict(saved, none) == ()
+
+
+def test_a_calibrated_model_adds_sets_and_abstains_only_where_asked(saved, files):
+    rules = Trust(ConformalRule("lac", 0.9, (1.0,), 50), Abstention(1.1, "risk", 0.0))
+    fitted = dataclasses.replace(saved, temperature=1.0, trust=rules)
+    first, second = evaluate.predict(fitted, files)
+    assert first.doubt is not None
+    assert first.doubt.members == saved.classes
+    assert (first.abstained, second.abstained) == (None, None)
+    for entry in evaluate.predict(fitted, files, abstain=True):
+        assert entry.abstained is not None
+        assert "lies below 1.100" in entry.abstained
+        assert entry.label in saved.classes
+    plain = evaluate.predict(saved, files)
+    assert [entry.doubt for entry in plain] == [None, None]
+    with pytest.raises(ValueError, match="holds no fitted abstention; run `neurallnet calibrate` on it first"):
+        evaluate.predict(saved, files, abstain=True)
 
 
 def test_weights_that_do_not_fit_are_refused_before_anything_is_scored(saved, dataset):

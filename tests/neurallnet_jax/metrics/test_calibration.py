@@ -199,3 +199,8 @@ def test_sums_that_only_rounded_are_accepted():
 def test_no_bins_are_refused():
     with pytest.raises(ValueError, match="bins is 0"):
         calibration.ece([0], [[0.5, 0.5]], bins=0)
+
+
+def test_the_negative_log_likelihood_by_hand_and_at_impossible_truths():
+    assert calibration.nll([0, 1], [[0.5, 0.5], [0.75, 0.25]]) == pytest.approx((np.log(2) + np.log(4)) / 2)
+    assert calibration.nll([1], [[1.0, 0.0]]) == pytest.approx(-np.log(1e-12))
