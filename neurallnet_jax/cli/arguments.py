@@ -51,9 +51,14 @@ def add_run(parser: argparse.ArgumentParser, name: str = "run") -> None:
     )
 
 
-def add_data(parser: argparse.ArgumentParser, *, required: bool = True, skip: bool = True) -> None:
-    """Add `--data DIR` and `--on-bad-image`."""
-    parser.add_argument("--data", required=required, metavar="DIR", help="image folder with one sub-folder per class")
+def add_data(parser: argparse.ArgumentParser, *, required: bool = True, skip: bool = True, without: str = "") -> None:
+    """Add `--data DIR` and `--on-bad-image`; `without` says what becomes of a command without images."""
+    parser.add_argument(
+        "--data",
+        required=required,
+        metavar="DIR",
+        help="image folder with one sub-folder per class" + (f"; without it, {without}" if without else ""),
+    )
     parser.add_argument(
         "--on-bad-image",
         choices=("skip", "fail"),

@@ -33,7 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--split", choices=("contiguous", "blocks", "random"), default="contiguous", help="default: %(default)s"
     )
     parser.add_argument(
-        "--folds",
+        "--fold",
+        dest="folds",
         type=_fold,
         nargs="+",
         metavar="K",
@@ -160,7 +161,7 @@ def _command(args: argparse.Namespace) -> str:
     for name in args.runs:
         words += ["--run", Path(name).name]
     words += ["--split", args.split] if args.split != "contiguous" else []
-    words += ["--folds", *map(str, args.folds)] if args.folds is not None else []
+    words += ["--fold", *map(str, args.folds)] if args.folds is not None else []
     words += ["--margin", str(args.margin)] if args.margin is not None else []
     words += ["--seed", str(args.seed)] if args.split == "random" else []
     return shlex.join(words)

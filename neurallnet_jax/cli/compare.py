@@ -23,7 +23,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="RUN",
         help="folder that `train` wrote, `pretrained`, or a CSV file of `evaluate --predictions`",
     )
-    add_data(parser, required=False)
+    add_data(
+        parser,
+        required=False,
+        without="costs alone are compared, or what CSV files hold",
+    )
     parser.add_argument(
         "--passes", type=whole, default=50, metavar="N", help="timed passes of each RUN (default: %(default)s)"
     )

@@ -31,6 +31,7 @@ from neurallnet_jax.images import folder, splits
 from neurallnet_jax.metrics import calibration, scores
 from neurallnet_jax.training import loop
 from neurallnet_jax.training import run as runs
+from neurallnet_jax.training.alone import alone
 
 __all__ = ["Begun", "Protocol", "ablate", "begun", "described", "firing_rates", "read_results", "table"]
 
@@ -108,28 +109,30 @@ def ablate(
         raise ValueError(f"seeds is {seeds}; expected at least 1, and 3 or more for a spread that can be quoted")
     every = arms.arms(protocol.network)
     chosen = arms.chosen(every, words)
-    _begin(out, protocol, words, seeds, resume=resume, command=command)
-    found = {(one.arm, one.seed): one for one in read_results(out)}
-    # All arms of a seed before the next seed, so that an early look compares.
-    todo = [(arm, seed) for seed in range(seeds) for arm in chosen]
-    missing = any((arm.name, seed) not in found for arm, seed in todo)
-    dataset = _open(protocol) if missing else None
-    if missing and jax.config.jax_compilation_cache_dir is None:  # pyright: ignore[reportAttributeAccessIssue]
-        jax.config.update("jax_compilation_cache_dir", str((out / COMPILED_NAME).resolve()))
-    for place, (arm, seed) in enumerate(todo, start=1):
-        key = (arm.name, seed)
-        if key not in found:
-            assert dataset is not None, "something is missing, so the images were opened"
-            name = f"{arm.name}, seed {seed} ({place} of {len(todo)})"
-            with watching(name) if watching else nullcontext(runs.Watcher()) as watcher:
-                outcome = _measure(protocol, arm, seed, out, dataset, watcher=watcher, command=command)
-            if outcome is None:
-                return None
-            found[key] = outcome
-            with (out / RESULTS_NAME).open("a", encoding="utf-8") as file:
-                file.write(json.dumps(dataclasses.asdict(outcome), allow_nan=False) + "\n")
-        if heard:
-            heard(found[key], place, len(todo))
+    _check(out, protocol, resume=resume)
+    with alone(out):
+        _begin(out, protocol, words, seeds, resume=resume, command=command)
+        found = {(one.arm, one.seed): one for one in read_results(out)}
+        # All arms of a seed before the next seed, so that an early look compares.
+        todo = [(arm, seed) for seed in range(seeds) for arm in chosen]
+        missing = any((arm.name, seed) not in found for arm, seed in todo)
+        dataset = _open(protocol) if missing else None
+        if missing and jax.config.jax_compilation_cache_dir is None:  # pyright: ignore[reportAttributeAccessIssue]
+            jax.config.update("jax_compilation_cache_dir", str((out / COMPILED_NAME).resolve()))
+        for place, (arm, seed) in enumerate(todo, start=1):
+            key = (arm.name, seed)
+            if key not in found:
+                assert dataset is not None, "something is missing, so the images were opened"
+                name = f"{arm.name}, seed {seed} ({place} of {len(todo)})"
+                with watching(name) if watching else nullcontext(runs.Watcher()) as watcher:
+                    outcome = _measure(protocol, arm, seed, out, dataset, watcher=watcher, command=command)
+                if outcome is None:
+                    return None
+                found[key] = outcome
+                with (out / RESULTS_NAME).open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(dataclasses.asdict(outcome), allow_nan=False) + "\n")
+            if heard:
+                heard(found[key], place, len(todo))
     asked = [found[arm.name, seed] for arm, seed in todo]
     return ablation_results.summarise(chosen, asked, described(protocol, seeds))
 
@@ -219,18 +222,25 @@ def _outcome(line: str, where: str) -> Outcome:
         raise ValueError(f"{where}: is no result of this release ({error}); remove the line") from None
 
 
+def _check(out: Path, protocol: Protocol, *, resume: bool) -> None:
+    """Refuse what cannot be begun or gone on with, before anything is written."""
+    if resume:
+        if changes := _differences(begun(out).protocol, protocol):
+            raise ValueError(
+                f"{out}: was begun with other settings ({changes}); leave them out, or begin in another folder"
+            )
+    elif (out / ABLATION_NAME).exists() or (out / RESULTS_NAME).exists():
+        raise ValueError(f"{out}: holds an ablation already; add --resume to go on with it, or name another folder")
+    else:
+        _test_places(_open(protocol), protocol, 0)
+
+
 def _begin(out: Path, protocol: Protocol, words: Sequence[str], seeds: int, *, resume: bool, command: str) -> None:
     path = out / ABLATION_NAME
     if resume:
         before = begun(out)
-        if changes := _differences(before.protocol, protocol):
-            raise ValueError(
-                f"{out}: was begun with other settings ({changes}); leave them out, or begin in another folder"
-            )
         command = json.loads(path.read_text(encoding="utf-8")).get("command", command)
         words, seeds = tuple(dict.fromkeys((*before.words, *words))), max(seeds, before.seeds)
-    elif path.exists() or (out / RESULTS_NAME).exists():
-        raise ValueError(f"{out}: holds an ablation already; add --resume to go on with it, or name another folder")
     fields = dataclasses.asdict(protocol)
     fields["network"] = spec.network_to_json(protocol.network)
     fields["training"] = config.training_to_json(protocol.training)
@@ -241,10 +251,6 @@ def _begin(out: Path, protocol: Protocol, words: Sequence[str], seeds: int, *, r
         "studies": list(words),
         "seeds": seeds,
     }
-    if not resume:
-        # Only once the images are known to be there, so that a request that cannot be met leaves nothing behind.
-        _test_places(_open(protocol), protocol, 0)
-        out.mkdir(parents=True, exist_ok=True)
     checkpoints.write_atomically(path, (json.dumps(record, indent=1) + "\n").encode())
     # What a killed command left unfinished would spoil the next line.
     checkpoints.write_atomically(

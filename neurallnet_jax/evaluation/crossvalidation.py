@@ -19,6 +19,7 @@ from neurallnet_jax.images import folder, splits, statistics
 from neurallnet_jax.images.decode import one_line
 from neurallnet_jax.images.folder import Dataset
 from neurallnet_jax.training import run as runs
+from neurallnet_jax.training.alone import alone
 
 __all__ = ["Watcher", "crossvalidate"]
 
@@ -69,17 +70,18 @@ def crossvalidate(
         return tabulate(out)
     images = _open(plan, watcher)
     _check(plan, images[0])
-    if before is None:
-        before = _begin(plan, out, images[0], command=command)
-    elif before.digest != splits.digest(images[0]):
-        raise ValueError(
-            f"{plan.request.data}: holds other images than when {out} was begun; restore them, or name another folder"
-        )
-    for number, cell in enumerate(plan.cells):
-        if cell in waiting:
-            watcher.run(number, len(plan.cells), cell, plan.request.training.epochs)
-            if watcher.should_stop() or not _finish(plan, out, cell, images, watcher=watcher):
-                return None
+    with alone(out):
+        if before is None:
+            before = _begin(plan, out, images[0], command=command)
+        elif before.digest != splits.digest(images[0]):
+            raise ValueError(
+                f"{plan.request.data}: holds other images than when {out} was begun; restore them, or name another folder"
+            )
+        for number, cell in enumerate(plan.cells):
+            if cell in waiting:
+                watcher.run(number, len(plan.cells), cell, plan.request.training.epochs)
+                if watcher.should_stop() or not _finish(plan, out, cell, images, watcher=watcher):
+                    return None
     return tabulate(out)
 
 

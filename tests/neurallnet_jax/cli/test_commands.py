@@ -1424,7 +1424,7 @@ def test_audit_shortcuts_scores_every_shortcut_and_a_run_without_them(
 ) -> None:
     page = tmp_path / "page.html"
     answer = neurallnet(
-        "audit", "shortcuts", smears, "--run", trained, "--split", "random", "--folds", 0, 2, "--html", page
+        "audit", "shortcuts", smears, "--run", trained, "--split", "random", "--fold", 0, 2, "--html", page
     )
     assert answer.code == 0
     assert answer.json["n"] == 4 * COUNT
@@ -1463,7 +1463,7 @@ def test_audit_shortcuts_refuses_a_folder_that_the_folds_or_the_run_do_not_fit(
 
 
 def test_audit_shortcuts_skips_what_is_no_image_and_says_so(neurallnet: Callable[..., Answer], marred: Path) -> None:
-    answer = neurallnet("audit", "shortcuts", marred, "--split", "random", "--folds", 0)
+    answer = neurallnet("audit", "shortcuts", marred, "--split", "random", "--fold", 0)
     assert answer.code == 1
     assert marred_files(answer.json["skipped"]) == {"Benign/cut.png", "Pre-B/empty.png", "Pro-B/text.jpg"}
 

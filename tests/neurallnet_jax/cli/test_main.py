@@ -155,7 +155,7 @@ BAD_INPUT = [
     (["audit", "shortcuts", "."], "has no sub-folder"),
     (["audit", "shortcuts", ".", "--run", "nowhere"], "no RUN"),
     (["audit", "shortcuts", ".", "--run", "pretrained", "--run", "pretrained"], "a RUN is named twice"),
-    (["audit", "shortcuts", ".", "--folds", "5"], "'5' is no fold; expected 0 to 4"),
+    (["audit", "shortcuts", ".", "--fold", "5"], "'5' is no fold; expected 0 to 4"),
     (["audit", "shortcuts", ".", "--margin", "-3"], "'-3' is no whole number of captures"),
     (["audit", "shortcuts", ".", "--split", "random", "--margin", "3"], "--margin goes with --split contiguous"),
     (["audit", "shortcuts", ".", "--html", "."], "is a folder; name a file in it"),
