@@ -236,7 +236,7 @@ def drawn(
     units: np.ndarray,
     *,
     draws: int = 2000,
-    seed: int = 0,
+    seed: int | np.random.Generator = 0,
 ) -> np.ndarray:
     """Return values under draws of units within each class, shape (..., draws).
 
@@ -247,7 +247,7 @@ def drawn(
         labels: What units are drawn within, classes as a rule, shape (N,).
         units: What is drawn, one name per image, shape (N,); a unit belongs to one class.
         draws: Number of draws.
-        seed: Seed of the generator.
+        seed: Seed of the generator, or a generator, which goes on.
     """
     generator = np.random.default_rng(seed)
     return np.concatenate([values(one) for one in resample(labels, units, draws=draws, generator=generator)], axis=-1)
