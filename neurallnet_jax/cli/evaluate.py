@@ -8,11 +8,10 @@ Beside the figures of a RUN stands what colour alone gets on the same images, kn
 
 import argparse
 import dataclasses
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from neurallnet_jax.cli.arguments import add_data, add_json, add_limit, add_only
+from neurallnet_jax.cli.arguments import add_data, add_json, add_limit, add_only, shown
 
 if TYPE_CHECKING:
     from neurallnet_jax.evaluation.evaluate import Evaluation
@@ -59,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
         from neurallnet_jax.workflows import section_scores
 
         subject = f"{Path(args.run).name} on {result.scores.n:,} images of {Path(args.data).resolve().name}"
-        section_scores.write(result, args.html, subject=subject, command=_command(args))
+        section_scores.write(result, args.html, subject=subject, command=shown("evaluate", args, add_arguments))
     if args.plot:
         from neurallnet_jax.workflows import figures_scores
 
@@ -101,11 +100,3 @@ def _of_table(args: argparse.Namespace) -> "tuple[Dataset, Evaluation]":
     chosen = predictions.choose(table, only=args.only, limit=args.limit, source=args.run)
     reason = "a table of predictions does not say which images its model has seen; score the RUN itself"
     return dataset, dataclasses.replace(evaluate.judge_table(chosen), colour_line_reason=reason)
-
-
-def _command(args: argparse.Namespace) -> str:
-    """Return the command line, with the last part of every path alone: a page may be given to others."""
-    words = ["neurallnet", "evaluate", Path(args.run).name, "--data", Path(args.data).resolve().name]
-    words += ["--only", args.only] if args.only != "all" else []
-    words += ["--limit", str(args.limit)] if args.limit else []
-    return shlex.join(words)

@@ -148,7 +148,7 @@ def begun(out: Path) -> Begun:
         data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ValueError(f"{out}: no ablation to resume ({ABLATION_NAME} is missing); begin without --resume") from None
-    except (OSError, json.JSONDecodeError) as error:
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise ValueError(f"{path}: cannot be read ({error}); begin in another folder") from None
     found = data.get("format_version") if isinstance(data, dict) else None
     if found != FORMAT_VERSION:
@@ -212,7 +212,10 @@ def described(protocol: Protocol, seeds: int) -> dict[str, Any]:
 
 def _lines(path: Path) -> list[str]:
     # A complete line ends with a line feed, so what stands after the last one was cut short.
-    return path.read_text(encoding="utf-8").split("\n")[:-1] if path.is_file() else []
+    try:
+        return path.read_text(encoding="utf-8").split("\n")[:-1] if path.is_file() else []
+    except UnicodeDecodeError:
+        raise ValueError(f"{path}: is no text; restore it, or begin in another folder") from None
 
 
 def _outcome(line: str, where: str) -> Outcome:
