@@ -53,6 +53,7 @@ from lava_port.runtime import compat, limits
 from lava_port.runtime.guard import Guard, Segments
 from lava_port.runtime.handover import load_graph, save_trace
 from lava_port.trace import FACTS
+from neurallnet_jax.network import white
 
 __all__ = ["main"]
 
@@ -170,7 +171,7 @@ def _run(network: _Network, images: np.ndarray, potentials: bool, guard: Guard) 
     kept = [key for key in network.records if key != "image" and (potentials or not key.endswith("/potential"))]
     seen: dict[str, list[np.ndarray]] = {key: [] for key in kept}
     for number, image in enumerate(images):
-        network.records["image"][:] = image
+        network.records["image"][:] = white.balanced(image, network.graph.nodes[0].white_level, np)
         network.source.run(RunSteps(num_steps=network.period))
         for key in kept:
             seen[key].append(network.records[key].copy())

@@ -170,10 +170,14 @@ def _train(
     clock: Callable[[], float],
 ) -> Result:
     started = clock()
+    source = checkpoints.load(request.source) if request.source else None
+    # Weights that have learned with one white level go on with it.
+    level = source.preprocessing.white_level if source else request.training.white_level
+    dataset = dataclasses.replace(dataset, pixels=models.prepare(dataset.pixels, level))
     parts = {part: splits.indices(split, part) for part in ("train", "validation", "test")}
     data = loop.TrainingData(dataset.pixels, dataset.labels, parts["train"], parts["validation"])
     steps_per_epoch = loop.steps_per_epoch(data, request.training)
-    classifier, seen_before = _classifier(request, dataset, parts["train"])
+    classifier, seen_before = _classifier(request, source, dataset, parts["train"])
     # Only now, so that a request that cannot be met leaves nothing behind.
     with alone(out):
         if not resume:
@@ -250,16 +254,17 @@ def _scheme(request: Request) -> splits.Scheme | None:
 
 
 def _classifier(
-    request: Request, dataset: folder.Dataset, train: np.ndarray
+    request: Request, source: checkpoints.Checkpoint | None, dataset: folder.Dataset, train: np.ndarray
 ) -> tuple[models.Classifier, tuple[str, ...]]:
     """Return where training begins, and the hashes of images that its weights have seen before."""
     key = jax.random.key(request.seed)
     network, bits = spec.with_classes(request.network, len(dataset.classes)), request.training.weight_bits
-    if request.source is None:
+    if source is None:
         mean = np.asarray(dataset.pixels[train]).reshape(-1, dataset.pixels.shape[-1]).mean(axis=0)
-        preprocessing = checkpoints.Preprocessing(offset=tuple(round(value) for value in mean.tolist()))
+        preprocessing = checkpoints.Preprocessing(
+            offset=tuple(round(value) for value in mean.tolist()), white_level=request.training.white_level
+        )
         return models.create(network, dataset.classes, preprocessing=preprocessing, key=key, weight_bits=bits), ()
-    source = checkpoints.load(request.source)
     fresh = models.create(network, dataset.classes, preprocessing=source.preprocessing, key=key, weight_bits=bits)
     weights = models.to_weights(fresh.variables)
     same_classes = source.classes == dataset.classes
