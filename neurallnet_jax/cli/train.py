@@ -54,10 +54,16 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
         default=_MODELS[0],
         help="the spiking network or its ReLU twin of the same topology (default: %(default)s)",
     )
-    parser.add_argument("--image-size", type=whole, metavar="PX", help="side of the square input, pixels")
-    parser.add_argument("--epochs", type=whole, metavar="N", help="passes over the training images")
-    parser.add_argument("--batch-size", type=whole, metavar="N", help="images per step")
-    parser.add_argument("--learning-rate", type=positive, metavar="X", help="peak learning rate")
+    parser.add_argument(
+        "--image-size", type=whole, metavar="PX", help="side of the square input, pixels (default: the preset's)"
+    )
+    parser.add_argument(
+        "--epochs", type=whole, metavar="N", help="passes over the training images (default: the preset's)"
+    )
+    parser.add_argument("--batch-size", type=whole, metavar="N", help="images per step (default: the preset's)")
+    parser.add_argument(
+        "--learning-rate", type=positive, metavar="X", help="peak learning rate (default: the preset's)"
+    )
     parser.add_argument(
         "--weight-bits", type=int, choices=range(2, 9), metavar="N",
         help="round kernels to N bits (2 to 8) whenever the network runs; best with --from and a small learning rate",
