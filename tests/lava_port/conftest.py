@@ -113,7 +113,7 @@ def balance_by_sorting(images: np.ndarray, level: int | None) -> np.ndarray:
         return images.astype(np.int64)
     flat = np.sort(images.reshape(len(images), -1, images.shape[-1]).astype(np.int64), axis=1)
     white = np.maximum(flat[:, -int(np.ceil(flat.shape[1] / 10))], 1)[:, None, None]
-    return np.minimum(255, np.floor(images * level / white + 0.5)).astype(np.int64)
+    return np.minimum(255, np.floor(images.astype(np.int64) * level / white + 0.5)).astype(np.int64)
 
 
 MODES = ("threshold", "plain", "wrap", "saturate")
