@@ -386,8 +386,8 @@ def test_ablate_resumes_without_repeating_its_settings(
     assert "What each part of the network is worth" in text
     assert "neurallnet ablate --out out --resume" in text
     record = json.loads((ablated / "ablation.json").read_text(encoding="utf-8"))
-    settings = "--split random --study none --seeds 1 --fold 0 --image-size 32 --epochs 1 --preset tiny"
-    assert record["command"] == f"neurallnet ablate --out out --data smears {settings}"
+    settings = "--study none --seeds 1 --split random --fold 0 --image-size 32 --epochs 1 --preset tiny"
+    assert record["command"] == f"neurallnet ablate --data smears --out out {settings}"
 
 
 def test_ablate_shows_what_is_finished(neurallnet: Callable[..., Answer], ablated: Path) -> None:
