@@ -1447,7 +1447,7 @@ def test_audit_shortcuts_scores_every_shortcut_and_a_run_without_them(
     assert answer.json["runs"][0]["n"] == len(checkpoint.load(trained).test)
     assert "JPEG settings of the file: smear-0001.png is PNG, no JPEG" in " ".join(answer.out.split())
     assert str(tmp_path) not in page.read_text(encoding="utf-8")
-    assert f"--run {trained.name} --split random --folds 0 2" in page.read_text(encoding="utf-8")
+    assert f"--run {trained.name} --split random --fold 0 2" in page.read_text(encoding="utf-8")
 
 
 def test_audit_shortcuts_refuses_a_folder_that_the_folds_or_the_run_do_not_fit(
