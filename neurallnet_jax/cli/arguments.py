@@ -17,6 +17,7 @@ __all__ = [
     "add_run",
     "add_seed",
     "add_timeout",
+    "grey_level",
     "positive",
     "seed",
     "shown",
@@ -143,6 +144,14 @@ def whole(text: str) -> int:
     value = _integer(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{value} is not at least 1")
+    return value
+
+
+def grey_level(text: str) -> int:
+    """Return a grey level, 0 to 255."""
+    value = _integer(text)
+    if not 0 <= value <= 255:
+        raise argparse.ArgumentTypeError(f"{value} does not lie in 0..255")
     return value
 
 
