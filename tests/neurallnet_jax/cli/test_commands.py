@@ -386,8 +386,8 @@ def test_ablate_resumes_without_repeating_its_settings(
     assert "What each part of the network is worth" in text
     assert "neurallnet ablate --out out --resume" in text
     record = json.loads((ablated / "ablation.json").read_text(encoding="utf-8"))
-    settings = "--split random --study none --seeds 1 --fold 0 --image-size 32 --epochs 1 --preset tiny"
-    assert record["command"] == f"neurallnet ablate --out out --data smears {settings}"
+    settings = "--study none --seeds 1 --split random --fold 0 --image-size 32 --epochs 1 --preset tiny"
+    assert record["command"] == f"neurallnet ablate --data smears --out out {settings}"
 
 
 def test_ablate_shows_what_is_finished(neurallnet: Callable[..., Answer], ablated: Path) -> None:
@@ -1447,7 +1447,7 @@ def test_audit_shortcuts_scores_every_shortcut_and_a_run_without_them(
     assert answer.json["runs"][0]["n"] == len(checkpoint.load(trained).test)
     assert "JPEG settings of the file: smear-0001.png is PNG, no JPEG" in " ".join(answer.out.split())
     assert str(tmp_path) not in page.read_text(encoding="utf-8")
-    assert f"--run {trained.name} --split random --folds 0 2" in page.read_text(encoding="utf-8")
+    assert f"--run {trained.name} --split random --fold 0 2" in page.read_text(encoding="utf-8")
 
 
 def test_audit_shortcuts_refuses_a_folder_that_the_folds_or_the_run_do_not_fit(
