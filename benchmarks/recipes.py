@@ -39,7 +39,10 @@ RECIPES: dict[str, dict[str, Any]] = {
     "white-geometry-stain": {"white_level": 235, **GEOMETRY, "stain": 0.1},
     "colour": {"gain": 0.12, "offset": 0.04, "stain": 0.1},
 }
-"""Changes to the first recipe: gain 0.06, offset 0.02, scale 0.9 to 1.11, shift 0.06, no white balance."""
+"""Changes to the first recipe: gain 0.06, offset 0.02, scale 0.9 to 1.11, shift 0.06, no white balance.
+
+The results also hold `white-tint`, which levelled the tint of the background and left its brightness; its code was not kept.
+"""
 
 FIRST = config.Training(
     epochs=25,
@@ -121,6 +124,23 @@ def run(
     }
 
 
+def show(path: Path) -> None:
+    """Print means over the folds and seeds of every recipe, as a table in Markdown."""
+    by_recipe: dict[tuple, list[dict[str, Any]]] = {}
+    names = ("recipe", "network", "image_size", "epochs", "split", "margin")
+    for text in path.read_text(encoding="utf-8").splitlines():
+        line = json.loads(text)
+        by_recipe.setdefault(tuple(line[name] for name in names), []).append(line)
+    columns = ("validation", "validation_loss", "shifted", "test", "test_of_best_epoch")
+    print(f"| {' | '.join((*names, 'runs', *columns))} | test by fold |")
+    print(f"|{' --- |' * (len(names) + len(columns) + 2)}")
+    for key, lines in by_recipe.items():
+        known = {name: [line[name] for line in lines if line.get(name) is not None] for name in columns}
+        means = [f"{np.mean(found):.4f}" if len(found) == len(lines) else "" for found in known.values()]
+        folds = " ".join(f"{line['fold']}: {line['test']:.3f}" for line in sorted(lines, key=lambda one: one["fold"]))
+        print(f"| {' | '.join((*map(str, key), str(len(lines)), *means))} | {folds} |")
+
+
 def main(arguments: argparse.Namespace) -> None:
     """Run the folds, print and append their lines."""
     allocator.keep_freed_memory()
@@ -144,8 +164,9 @@ def main(arguments: argparse.Namespace) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--recipe", choices=RECIPES, required=True)
+    parser.add_argument("--show", action="store_true", help="print the table of what has been run, and run nothing")
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--recipe", choices=RECIPES)
     parser.add_argument("--network", choices=("spiking", "relu"), default="spiking")
     parser.add_argument("--image-size", type=int, default=128)
     parser.add_argument("--epochs", type=int)
@@ -154,4 +175,10 @@ if __name__ == "__main__":
     parser.add_argument("--folds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=OUT)
-    main(parser.parse_args())
+    given = parser.parse_args()
+    if given.show:
+        show(given.out)
+    elif not (given.data and given.recipe):
+        parser.error("--data and --recipe are needed, or --show")
+    else:
+        main(given)
