@@ -32,6 +32,7 @@ from lava_port.graph import (
 )
 from lava_port.ranges import SUM_LIMIT, Range, current_range, ranges, weight_inputs
 from lava_port.trace import FACTS, LayerTrace, Trace, concatenate
+from neurallnet_jax.network import white
 
 __all__ = ["Emulator", "integer_scores", "prepare"]
 
@@ -183,7 +184,8 @@ def _apply(node: Any, heard: Sequence[_Signal], steps: int, how: Sums) -> _Signa
 
 @_apply.register
 def _(node: FixedInput, heard: Sequence[_Signal], steps: int, how: Sums) -> _Signal:
-    return _Signal(heard[0].values.astype(jnp.int32) - np.array(node.offset, np.int32))
+    pixels = white.balanced(heard[0].values, node.white_level, jnp)
+    return _Signal(pixels.astype(jnp.int32) - np.array(node.offset, np.int32))
 
 
 @_apply.register

@@ -4,6 +4,7 @@ Knows neither integers nor JAX. A plain chain of convolutions, dense layers and 
 else is refused with the name of its node. `to_nir.py` says how NIR's equations and ours correspond.
 """
 
+import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -126,6 +127,7 @@ def from_nir(
             raise GraphError(f"the NIR graph does not say its {name}; give it, such as --{name} {example}")
     chain = _chain(graph)
     image = _image(*chain[0], known["offset"], known["scale"])
+    image = dataclasses.replace(image, white_level=known.get("white_level"))
     nodes: list[Node] = [image]
     flat = False
     for name, node in chain[1:]:
@@ -368,6 +370,7 @@ def _metadata(graph: nir.NIRGraph) -> Mapping[str, Any]:
                 "steps": int(said["steps"]),
                 "offset": [int(value) for value in said["offset"]],
                 "scale": float(said["scale"]),
+                "white_level": None if said.get("white_level") is None else int(said["white_level"]),
                 "dt": float(said["dt"]),
             }
     except (ValueError, TypeError, KeyError):

@@ -85,13 +85,17 @@ class Window:
 
 @dataclass(frozen=True, eq=False)
 class InputNode:
-    """The analogue image, the same in every step: `(pixel - offset) / scale`, one offset per colour channel."""
+    """The analogue image, the same in every step: `(pixel - offset) / scale`, one offset per colour channel.
+
+    With a white level the pixels are balanced first, as `network/white.py` says; the host does that before it sends them.
+    """
 
     name: str
     shape: Shape
     offset: tuple[int, ...]
     scale: float
     inputs: tuple[str, ...] = ()
+    white_level: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,12 +215,16 @@ Node: TypeAlias = (
 
 @dataclass(frozen=True, eq=False)
 class FixedInput:
-    """The image as signed integers, `pixel - offset` per colour channel, sent once in step 0; zero is the padding."""
+    """The image as signed integers, `pixel - offset` per colour channel, sent once in step 0; zero is the padding.
+
+    With a white level the pixels are balanced first, as in `InputNode`.
+    """
 
     name: str
     shape: Shape
     offset: tuple[int, ...]
     inputs: tuple[str, ...] = ()
+    white_level: int | None = None
 
 
 @dataclass(frozen=True, eq=False)

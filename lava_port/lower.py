@@ -25,6 +25,7 @@ def lower(
     offset: Sequence[int],
     scale: float,
     classes: Sequence[str],
+    white_level: int | None = None,
 ) -> Graph:
     """Return the float graph of a trained network, node for layer, nothing folded.
 
@@ -34,6 +35,7 @@ def lower(
         offset: Whole number per colour channel that the pre-processing subtracts from a pixel.
         scale: What it divides by afterwards.
         classes: Class names in the order of the outputs.
+        white_level: Grey level that the background of an image is brought to first; None leaves it.
 
     Raises:
         GraphError: A layer or an encoding without a place on the hardware, a weight that is missing, left over or of the
@@ -45,7 +47,8 @@ def lower(
     _check_weights(network, weights)
     shapes = spec.shapes(network)
     shape = (*network.image_size, network.channels)
-    nodes: list[graph.Node] = [graph.InputNode("input", shape, tuple(int(o) for o in offset), float(scale))]
+    image = graph.InputNode("input", shape, tuple(int(o) for o in offset), float(scale), white_level=white_level)
+    nodes: list[graph.Node] = [image]
     for name, layer in spec.named_layers(network):
         nodes.append(lower_layer(layer, nodes[-1], name, shapes[name], weights))
     return Graph(tuple(nodes), network.steps, tuple(classes))

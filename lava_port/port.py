@@ -29,8 +29,9 @@ from neurallnet_jax.checkpoint import pack_hashes, unpack_hashes
 
 __all__ = ["FIXED_NAME", "FORMAT_VERSION", "Port", "is_port", "load", "plain_arrays", "save"]
 
-FORMAT_VERSION = 2
-"""Version 1 also held the spec of the network it came from, which nothing needs; it is read as before."""
+FORMAT_VERSION = 3
+"""Version 1 also held the spec of the network it came from, which nothing needs, and 2 knew no white balance; both are read
+as before."""
 _STRUCTURE, FIXED_NAME, _FLOAT = "port.json", "fixed.safetensors", "float.safetensors"
 _NODES = {kind.__name__: kind for kind in (*get_args(Node), *get_args(FixedNode))}
 _HASHES = ("seen", "test")
@@ -164,6 +165,7 @@ def _write(port: Port, folder: Path) -> None:
         "image_size": list(port.image_size),
         "offset": _plain(getattr(first, "offset", None)),
         "scale": getattr(first, "scale", None),
+        "white_level": getattr(first, "white_level", None),
         "rounding": [dataclasses.asdict(layer) for layer in port.rounding],
         "provenance": dict(port.provenance),
         "graph": _graph_to_json(port.graph, floats),

@@ -166,7 +166,7 @@ def _(node: Node, graph: Graph, currents: dict[str, _Current], wish: _Wish) -> _
 
 @_quantise.register
 def _(node: InputNode, graph: Graph, currents: dict[str, _Current], wish: _Wish) -> _Piece:
-    return _Piece((FixedInput(node.name, node.shape, node.offset),))
+    return _Piece((FixedInput(node.name, node.shape, node.offset, white_level=node.white_level),))
 
 
 @_quantise.register

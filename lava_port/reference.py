@@ -40,6 +40,7 @@ from lava_port.graph import (
     windows,
 )
 from lava_port.trace import FACTS, LayerTrace, Trace, concatenate
+from neurallnet_jax.network import white
 
 __all__ = ["Listen", "current", "float_steps", "run_fixed", "run_float"]
 
@@ -191,7 +192,8 @@ def _apply(node: Any, heard: Sequence[_Signal], steps: int) -> _Signal:
 
 @_apply.register
 def _(node: InputNode, heard: Sequence[_Signal], steps: int) -> _Signal:
-    return _Signal((heard[0].values.astype(np.float64) - np.array(node.offset, np.float64)) / node.scale)
+    pixels = white.balanced(heard[0].values, node.white_level, np)
+    return _Signal((pixels.astype(np.float64) - np.array(node.offset, np.float64)) / node.scale)
 
 
 @_apply.register
@@ -255,7 +257,8 @@ def _(node: ReadoutNode, heard: Sequence[_Signal], steps: int) -> _Signal:
 
 @_apply.register
 def _(node: FixedInput, heard: Sequence[_Signal], steps: int) -> _Signal:
-    return _Signal(heard[0].values.astype(np.int64) - np.array(node.offset, np.int64))
+    pixels = white.balanced(heard[0].values, node.white_level, np)
+    return _Signal(pixels.astype(np.int64) - np.array(node.offset, np.int64))
 
 
 @_apply.register

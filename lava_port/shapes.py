@@ -85,6 +85,8 @@ def _(node: InputNode | FixedInput, heard: Sequence[Shape]) -> None:
     _need(node, "inputs", not heard, "none")
     _need(node, "shape", len(node.shape) == 3, "(height, width, channels)")
     _need(node, "offset", len(node.offset) == node.shape[-1], f"{node.shape[-1]} numbers, one per channel")
+    level = node.white_level
+    _need(node, "white_level", level is None or 1 <= level <= 255, "a whole number in 1..255, or none")
     if isinstance(node, InputNode):
         _need(node, "scale", node.scale > 0, "a number above zero")
 

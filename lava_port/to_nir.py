@@ -33,7 +33,7 @@ __all__ = ["METADATA", "METADATA_VERSION", "say_node", "to_nir", "write"]
 
 METADATA = "neurallnet_jax"
 """Key of the graph's metadata; its value is a JSON object."""
-METADATA_VERSION = 1
+METADATA_VERSION = 2
 
 Said = tuple[tuple[str, nir.NIRNode], ...]
 
@@ -227,8 +227,9 @@ def _metadata(graph: Graph, dt: float) -> str:
             "steps": graph.steps,
             "offset": list(image.offset),
             "scale": image.scale,
+            "white_level": image.white_level,
             "dt": dt,
-            "input": "(pixel - offset) / scale of 8-bit RGB pixels, channels first, the same in every step",
+            "input": "(pixel - offset) / scale of 8-bit RGB pixels, white-balanced, channels first, the same in every step",
             "scores": "mean over the steps of what the last Affine puts out",
         }
     )

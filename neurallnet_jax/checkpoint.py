@@ -39,7 +39,8 @@ __all__ = [
     "write_atomically",
 ]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""Version 1 knew no white balance; it is read as before."""
 FILE_NAME = "checkpoint.safetensors"
 PRETRAINED = "pretrained"
 _SHIPPED = Path(__file__).parent / "weights"
@@ -54,10 +55,20 @@ class Preprocessing:
     Attributes:
         offset: One whole number per colour channel, so that `pixel - offset` is exact on integer hardware.
         scale: Divisor, pixels.
+        white_level: Grey level that the background of every image is brought to first, per channel (`network/white.py`);
+            None leaves light and tint as they were photographed.
     """
 
     offset: tuple[int, ...] = (128, 128, 128)
     scale: float = 64.0
+    white_level: int | None = None
+
+    def __post_init__(self) -> None:
+        level = self.white_level
+        if level is not None and not (isinstance(level, int) and 1 <= level <= 255):
+            raise ValueError(
+                f"white_level is {level!r}; expected a whole number in 1..255, or None, which balances nothing"
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,9 +168,9 @@ def load(run: str | Path) -> Checkpoint:
     with contextlib.suppress(json.JSONDecodeError):
         header = json.loads(metadata["checkpoint"])
     version = header.get("format_version") if isinstance(header, dict) else None
-    if version != FORMAT_VERSION:
+    if not isinstance(version, int) or not 1 <= version <= FORMAT_VERSION:
         raise ValueError(
-            f"{path}: format version {version}, this release reads {FORMAT_VERSION}; upgrade neurallnet-jax"
+            f"{path}: format version {version}, this release reads up to {FORMAT_VERSION}; upgrade neurallnet-jax"
         )
     try:
         hashes = {field: unpack_hashes(arrays.pop(field)) for field in _HASHES}
@@ -167,7 +178,9 @@ def load(run: str | Path) -> Checkpoint:
             spec=spec.network_from_json(header["spec"]),
             weights=arrays,
             preprocessing=Preprocessing(
-                offset=tuple(header["preprocessing"]["offset"]), scale=header["preprocessing"]["scale"]
+                offset=tuple(header["preprocessing"]["offset"]),
+                scale=header["preprocessing"]["scale"],
+                white_level=header["preprocessing"].get("white_level"),
             ),
             classes=tuple(header["classes"]),
             **hashes,

@@ -7,7 +7,7 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from neurallnet_jax import spec
 
@@ -91,6 +91,10 @@ class Training:
         rate_strength: Factor of that penalty, in units of the loss; 0 switches it off.
         augmentation: Random transforms of the training images.
         mixing: Strength of blending pairs of training images (mixup); 0 switches it off.
+        white_level: Grey level that the background of every image is brought to, per channel, before anything else; None
+            leaves light and tint as they were photographed. Weights taken from another RUN keep theirs.
+        keep: Which epoch becomes the trained network: the `best` on the validation images, or the `last`, which a
+            moving average of weights and a schedule that ends make the better choice where validation saturates.
         weight_bits: Bits, sign included, that kernels are rounded to whenever the network runs, and in the checkpoint;
             None leaves them as they are.
     """
@@ -109,6 +113,8 @@ class Training:
     rate_strength: float = 1.0
     augmentation: Augmentation = Augmentation()
     mixing: float = 0.0
+    white_level: int | None = None
+    keep: Literal["best", "last"] = "best"
     weight_bits: int | None = None
 
     def __post_init__(self) -> None:
@@ -125,6 +131,10 @@ class Training:
             raise ValueError(f"mixing is {self.mixing}; expected at least 0, where 0 switches it off")
         if self.weight_bits is not None and not (isinstance(self.weight_bits, int) and 2 <= self.weight_bits <= 8):
             raise ValueError(f"weight_bits is {self.weight_bits}; expected 2 to 8, or None, which rounds nothing")
+        if self.white_level is not None and not (isinstance(self.white_level, int) and 1 <= self.white_level <= 255):
+            raise ValueError(f"white_level is {self.white_level}; expected 1 to 255, or None, which balances nothing")
+        if self.keep not in ("best", "last"):
+            raise ValueError(f"keep is {self.keep!r}; expected best or last")
         if not 0 <= self.rate_low <= self.rate_high <= 1 or self.rate_strength < 0:
             raise ValueError(
                 f"firing rates {self.rate_low}..{self.rate_high} with strength {self.rate_strength}; expected "

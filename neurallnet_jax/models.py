@@ -17,7 +17,7 @@ from jaxtyping import Array
 
 from neurallnet_jax import checkpoint as checkpoints
 from neurallnet_jax import spec
-from neurallnet_jax.network import encoding, straight_through
+from neurallnet_jax.network import encoding, straight_through, white
 from neurallnet_jax.network.model import SHUFFLE_KEY, Model, Output
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "create",
     "from_checkpoint",
     "make_predict",
+    "prepare",
     "rounded",
     "to_weights",
     "with_weights",
@@ -35,6 +36,9 @@ __all__ = [
 
 Variables: TypeAlias = dict[str, Any]
 """`params` (trained) and `batch_stats` (running statistics), each a tree of arrays."""
+
+_PREPARED = 64
+"""Images that are balanced at a time."""
 
 _EVALUATION_SEED = 0
 """Seed of the rate encoding outside training, so that a score can be repeated."""
@@ -50,7 +54,8 @@ class Classifier:
         classes: Class names in the order of the logits.
         variables: Its parameters and statistics.
         apply: `(variables, pixels, key) -> Output`, at rest; pixels (batch, height, width, channels), 0 to 255.
-        train: `(variables, pixels, key) -> (Output, batch_stats)`, with the statistics of the batch.
+        train: `(variables, pixels, key) -> (Output, batch_stats)`, with the statistics of the batch; takes pixels that
+            `prepare` returned, augmented or not.
         weight_bits: Bits that both round kernels to before they run, gradients straight through; None: to none.
     """
 
@@ -129,6 +134,14 @@ def to_weights(variables: Variables) -> dict[str, np.ndarray]:
     """Return variables as flat float32 arrays, names as in `checkpoint.Checkpoint`."""
     flat = traverse_util.flatten_dict(variables, sep="/")
     return {name: np.asarray(array, np.float32) for name, array in flat.items()}
+
+
+def prepare(pixels: np.ndarray, level: int | None) -> np.ndarray:
+    """Return images after white balance, uint8, as `Classifier.train` takes them; without a white level the same array."""
+    if level is None or not len(pixels):
+        return pixels
+    parts = [pixels[start : start + _PREPARED] for start in range(0, len(pixels), _PREPARED)]
+    return np.concatenate([white.balanced(np.asarray(part), level, np).astype(np.uint8) for part in parts])
 
 
 class Predict(Protocol):
@@ -216,10 +229,10 @@ def _classifier(
 ) -> Classifier:
     model = Model(network)
 
-    def encoded(pixels: Array, key: Array) -> Array:
-        return encoding.encode(
-            network.encoding, jnp.asarray(pixels, jnp.float32), preprocessing, key, steps=network.steps
-        )
+    balanced = dataclasses.replace(preprocessing, white_level=None)
+
+    def encoded(pixels: Array, key: Array, prepare: checkpoints.Preprocessing = preprocessing) -> Array:
+        return encoding.encode(network.encoding, jnp.asarray(pixels, jnp.float32), prepare, key, steps=network.steps)
 
     def keys(key: Array) -> dict[str, Array] | None:
         return {SHUFFLE_KEY: jax.random.fold_in(key, 1)} if network.shuffles != "none" else None
@@ -231,7 +244,7 @@ def _classifier(
     def train(variables: Variables, pixels: Array, key: Array) -> tuple[Output, Any]:
         kernels = _as_run(variables, network, weight_bits)
         output, updates = model.apply(
-            kernels, encoded(pixels, key), train=True, mutable=["batch_stats"], rngs=keys(key)
+            kernels, encoded(pixels, key, balanced), train=True, mutable=["batch_stats"], rngs=keys(key)
         )
         return output, updates.get("batch_stats", {})  # pyright: ignore[reportAttributeAccessIssue]
 

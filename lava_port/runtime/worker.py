@@ -53,6 +53,7 @@ from lava_port.runtime import compat, limits
 from lava_port.runtime.guard import Guard, Segments
 from lava_port.runtime.handover import load_graph, save_trace
 from lava_port.trace import FACTS
+from neurallnet_jax.network import white
 
 __all__ = ["main"]
 
@@ -124,6 +125,7 @@ class _Network:
         records: Shared arrays by `NAME/WHAT`, written by the processes, and `image`, read by the source.
         biases: Of float currents, the bias that belongs to them, by node.
         source: The first process.
+        white_level: Grey level that the background of an image is brought to before it is sent; None leaves it.
     """
 
     graph: Graph | FixedGraph
@@ -133,6 +135,7 @@ class _Network:
     records: dict[str, np.ndarray] = field(default_factory=dict)
     biases: dict[str, np.ndarray] = field(default_factory=dict)
     source: Any = None
+    white_level: int | None = None
 
     def record(self, key: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
         """Return a new array that this process and Lava's children share."""
@@ -170,7 +173,7 @@ def _run(network: _Network, images: np.ndarray, potentials: bool, guard: Guard) 
     kept = [key for key in network.records if key != "image" and (potentials or not key.endswith("/potential"))]
     seen: dict[str, list[np.ndarray]] = {key: [] for key in kept}
     for number, image in enumerate(images):
-        network.records["image"][:] = image
+        network.records["image"][:] = white.balanced(image, network.white_level, np)
         network.source.run(RunSteps(num_steps=network.period))
         for key in kept:
             seen[key].append(network.records[key].copy())
@@ -272,6 +275,7 @@ def _place_image(node: InputNode | FixedInput, network: _Network, *, scale: floa
     image = network.record("image", node.shape, np.uint8)
     network.source = ImageSource(image=image, offset=node.offset, period=network.period, name=node.name, scale=scale)
     network.ports[node.name] = network.source.s_out
+    network.white_level = node.white_level
 
 
 def _place_conv(node: ConvNode | FixedConv, weight: np.ndarray, network: _Network) -> None:

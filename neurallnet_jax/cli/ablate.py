@@ -10,7 +10,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from neurallnet_jax.cli.arguments import add_json, whole
+from neurallnet_jax.cli.arguments import add_json, shown, whole
 
 if TYPE_CHECKING:
     from neurallnet_jax.evaluation.ablation import Protocol
@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     from neurallnet_jax.evaluation import ablation, ablation_results
 
     output.check_places(args.json, args.html)
-    command = _command(args)
+    command = shown("ablate", args, add_arguments)
     result = ablation.table(args.out, words=args.study or (), seeds=args.seeds) if args.show else _ablate(args, command)
     if result is None:
         out = shlex.quote(str(args.out))
@@ -77,19 +77,6 @@ def run(args: argparse.Namespace) -> int:
         section_ablation.write(result, args.html, command=command)
     output.write_json(args.json, ablation_results.to_json(result))
     return 1 if result.identity_equals_none is False else 0
-
-
-def _command(args: argparse.Namespace) -> str:
-    """Return the command line, with the last part of every path alone: a page may be given to others."""
-    words = ["neurallnet", "ablate", "--out", args.out.name]
-    for option in ("data", "split"):
-        given = getattr(args, option)
-        words += [f"--{option}", Path(given).name] if given is not None else []
-    for option in ("study", "seeds", "fold", "image_size", "epochs", "preset", "steps", "delay", "on_bad_image"):
-        given = getattr(args, option)
-        values = given if isinstance(given, list) else [given]
-        words += [f"--{option.replace('_', '-')}", *map(str, values)] if given is not None else []
-    return shlex.join([*words, *(f"--{flag}" for flag in ("resume", "show") if getattr(args, flag))])
 
 
 def _ablate(args: argparse.Namespace, command: str) -> "Ablation | None":

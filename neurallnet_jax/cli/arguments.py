@@ -1,7 +1,8 @@
 """Arguments that several commands share, and a parser that refuses in one line. Imports nothing that computes."""
 
 import argparse
-from collections.abc import Callable, Collection
+import shlex
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -16,8 +17,10 @@ __all__ = [
     "add_run",
     "add_seed",
     "add_timeout",
+    "grey_level",
     "positive",
     "seed",
+    "shown",
     "typed",
     "whole",
 ]
@@ -51,9 +54,14 @@ def add_run(parser: argparse.ArgumentParser, name: str = "run") -> None:
     )
 
 
-def add_data(parser: argparse.ArgumentParser, *, required: bool = True, skip: bool = True) -> None:
-    """Add `--data DIR` and `--on-bad-image`."""
-    parser.add_argument("--data", required=required, metavar="DIR", help="image folder with one sub-folder per class")
+def add_data(parser: argparse.ArgumentParser, *, required: bool = True, skip: bool = True, without: str = "") -> None:
+    """Add `--data DIR` and `--on-bad-image`; `without` says what becomes of a command without images."""
+    parser.add_argument(
+        "--data",
+        required=required,
+        metavar="DIR",
+        help="image folder with one sub-folder per class" + (f"; without it, {without}" if without else ""),
+    )
     parser.add_argument(
         "--on-bad-image",
         choices=("skip", "fail"),
@@ -139,6 +147,14 @@ def whole(text: str) -> int:
     return value
 
 
+def grey_level(text: str) -> int:
+    """Return a grey level, 0 to 255."""
+    value = _integer(text)
+    if not 0 <= value <= 255:
+        raise argparse.ArgumentTypeError(f"{value} does not lie in 0..255")
+    return value
+
+
 def positive(text: str) -> float:
     """Return a number above zero."""
     try:
@@ -163,15 +179,52 @@ def typed(
         add_arguments: What added them to the parser.
         apart: Names of options to leave out.
     """
+    return [word for words in _given(args, add_arguments, apart=apart) for word in words]
+
+
+def shown(
+    command: str,
+    args: argparse.Namespace,
+    add_arguments: Callable[[argparse.ArgumentParser], None],
+    *,
+    apart: Collection[str] = ("html", "json", "plot", "predictions"),
+) -> str:
+    """Return the command line with the last part of every path alone: a page may be given to others.
+
+    Args:
+        command: Name of the command, such as `audit leaks`.
+        args: Parsed arguments.
+        add_arguments: What added them to the parser.
+        apart: Names of options to leave out; files that the command writes say nothing of what it found.
+    """
+    words = [word for given in _given(args, add_arguments, apart=apart) for word in given]
+    names = [Path(word).name or Path(word).resolve().name for word in words]
+    return shlex.join(["neurallnet", *command.split(), *names])
+
+
+def _given(
+    args: argparse.Namespace, add_arguments: Callable[[argparse.ArgumentParser], None], *, apart: Collection[str]
+) -> Iterator[list[str]]:
+    """Yield the words of every argument that was given, options that have their defaults left out."""
     parser = argparse.ArgumentParser()
     add_arguments(parser)
-    words = []
-    for action in parser._actions:
+    # Positional ones first, where no option with several values can take them for its own.
+    for action in sorted(parser._actions, key=lambda action: bool(action.option_strings)):
         value = getattr(args, action.dest, None)
-        if action.dest in ("help", *apart) or value is None or value == action.default:
+        if action.dest in ("help", *apart) or value is None or value == []:
             continue
-        words += [action.option_strings[0], *map(str, value if isinstance(value, list) else [value])]
-    return words
+        values = list(map(str, value)) if isinstance(value, list) else [str(value)]
+        if not action.option_strings:
+            yield values
+        elif value == action.default:
+            continue
+        elif action.nargs == 0:
+            yield [action.option_strings[0]]
+        elif action.nargs is None and isinstance(value, list):
+            # An option that may be repeated.
+            yield [word for one in values for word in (action.option_strings[0], one)]
+        else:
+            yield [action.option_strings[0], *values]
 
 
 def _integer(text: str) -> int:

@@ -6,12 +6,11 @@ Exit code 1 where a twin crosses the split or the two folders, or where files we
 """
 
 import argparse
-import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from neurallnet_jax.cli.arguments import add_json
+from neurallnet_jax.cli.arguments import add_json, shown
 
 __all__ = ["add_arguments", "run"]
 
@@ -46,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
         from neurallnet_jax.workflows import section_leaks
 
         roots = tuple(Path(folder) for folder in (args.data, args.other) if folder)
-        section_leaks.write(found, args.html, command=_command(args), roots=roots)
+        section_leaks.write(found, args.html, command=shown("audit leaks", args, add_arguments), roots=roots)
     if args.json is not None:
         runs = [checkpoint.load(args.split)] if args.split and checkpoint.is_run(args.split) else []
         made_of = origin.of(list_folder(Path(args.data)), *runs, without={item.path for item in found.bad})
@@ -115,10 +114,3 @@ def _bars() -> Iterator[Callable[[str, int, int], None]]:
             display.update(tasks[step], completed=done, total=total)
 
         yield show
-
-
-def _command(args: argparse.Namespace) -> str:
-    """Return the command line with the last part of every path alone: a page may be given to others."""
-    folders = [Path(folder).resolve().name for folder in (args.data, args.other) if folder]
-    split = ["--split", Path(args.split).name] if args.split else []
-    return shlex.join(["neurallnet", "audit", "leaks", *folders, *split])

@@ -7,12 +7,11 @@ out, and combinations, beside controls that change as much and take nothing out.
 """
 
 import argparse
-import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from neurallnet_jax.cli.arguments import add_json, add_seed
+from neurallnet_jax.cli.arguments import add_json, add_seed, shown
 
 if TYPE_CHECKING:
     from neurallnet_jax.evaluation.edits import RunScore
@@ -33,7 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--split", choices=("contiguous", "blocks", "random"), default="contiguous", help="default: %(default)s"
     )
     parser.add_argument(
-        "--folds",
+        "--fold",
+        dest="folds",
         type=_fold,
         nargs="+",
         metavar="K",
@@ -97,7 +97,7 @@ def run(args: argparse.Namespace) -> int:
     if args.html is not None:
         from neurallnet_jax.workflows import section_shortcuts
 
-        section_shortcuts.write(audit, args.html, command=_command(args))
+        section_shortcuts.write(audit, args.html, command=shown("audit shortcuts", args, add_arguments))
     made_of = origin.to_json(origin.of(dataset, *saved.values()))
     output.write_json(args.json, {**shortcut_audit.to_json(audit), **made_of, "skipped": skipped})
     return 1 if skipped else 0
@@ -153,18 +153,6 @@ def _show_run(audit: "Audit", one: "RunScore", show: Callable[..., None]) -> Non
         + "; a drop says that the answer hangs on what was taken out or that the model never met such images: compare with "
         "the controls",
     )
-
-
-def _command(args: argparse.Namespace) -> str:
-    """Return the command line, with the last part of every path alone: a page may be given to others."""
-    words = ["neurallnet", "audit", "shortcuts", Path(args.data).resolve().name]
-    for name in args.runs:
-        words += ["--run", Path(name).name]
-    words += ["--split", args.split] if args.split != "contiguous" else []
-    words += ["--folds", *map(str, args.folds)] if args.folds is not None else []
-    words += ["--margin", str(args.margin)] if args.margin is not None else []
-    words += ["--seed", str(args.seed)] if args.split == "random" else []
-    return shlex.join(words)
 
 
 def _fold(text: str) -> int:

@@ -8,7 +8,7 @@ measured on.
 import argparse
 from pathlib import Path
 
-from neurallnet_jax.cli.arguments import add_data, add_json
+from neurallnet_jax.cli.arguments import add_data, add_json, shown
 
 __all__ = ["add_arguments", "run"]
 
@@ -88,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
     if args.html is not None:
         from neurallnet_jax.workflows import section_trust
 
-        section_trust.write(report, args.html, command=_command(args))
+        section_trust.write(report, args.html, command=shown("calibrate", args, add_arguments))
     output.console().print(f"written: {file}", markup=False)
     result = {"run": args.run, "out": str(out), "bytes": file.stat().st_size, **trust.to_json(report)}
     output.write_json(args.json, {**result, **origin.to_json(origin.of(dataset, saved)), "skipped": skipped})
@@ -110,8 +110,3 @@ def _place(args: argparse.Namespace) -> Path:
     if args.out.exists() and not args.out.is_dir():
         raise ValueError(f"{args.out}: is a file; name a folder with --out")
     return args.out
-
-
-def _command(args: argparse.Namespace) -> str:
-    folds = f" --folds {args.folds}" if args.folds else ""
-    return f"neurallnet calibrate {args.run} --data {args.data}{folds} --coverage {args.coverage:g}"

@@ -7,10 +7,9 @@ write it with --only test.
 """
 
 import argparse
-import shlex
 from pathlib import Path
 
-from neurallnet_jax.cli.arguments import add_data, add_json, whole
+from neurallnet_jax.cli.arguments import add_data, add_json, shown, whole
 
 __all__ = ["add_arguments", "run"]
 
@@ -23,7 +22,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="RUN",
         help="folder that `train` wrote, `pretrained`, or a CSV file of `evaluate --predictions`",
     )
-    add_data(parser, required=False)
+    add_data(
+        parser,
+        required=False,
+        without="costs alone are compared, or what CSV files hold",
+    )
     parser.add_argument(
         "--passes", type=whole, default=50, metavar="N", help="timed passes of each RUN (default: %(default)s)"
     )
@@ -52,13 +55,6 @@ def run(args: argparse.Namespace) -> int:
     if args.html is not None:
         from neurallnet_jax.workflows import section_compare
 
-        section_compare.write(result, args.html, command=_command(args))
+        section_compare.write(result, args.html, command=shown("compare", args, add_arguments))
     output.write_json(args.json, {**comparison.to_json(result), "skipped": skipped})
     return 1 if skipped else 0
-
-
-def _command(args: argparse.Namespace) -> str:
-    """Return the command line, with the last part of every path alone: a page may be given to others."""
-    words = ["neurallnet", "compare", *(Path(name).name for name in args.runs)]
-    words += ["--data", Path(args.data).resolve().name] if args.data else []
-    return shlex.join(words)

@@ -1,6 +1,7 @@
 """The tables that `compare` prints. Computes nothing."""
 
 from neurallnet_jax.cli.output import console, show_table
+from neurallnet_jax.cli.tables import colour_text
 from neurallnet_jax.evaluation.comparison import Comparison, ModelRow
 from neurallnet_jax.evaluation.footprint import Latency
 from neurallnet_jax.metrics.intervals import few
@@ -36,10 +37,11 @@ def show_models(found: Comparison) -> None:
     out = console()
     for row in found.models:
         if row.scores is not None:
+            line = colour_text(row.colour_line, row.colour_line_reason)
             out.print(
                 f"{row.name}: {row.own:,} images of its own (balanced accuracy {row.own_balanced_accuracy:.4f}), "
                 f"{row.left_out:,} left out because another lacks or has seen them, {row.seen:,} because it has seen "
-                "them itself",
+                f"them itself; {line}",
                 markup=False,
             )
     for reason in dict.fromkeys(

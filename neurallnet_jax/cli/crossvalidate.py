@@ -29,7 +29,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_data(parser, required=False, skip=False)
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="folder to write")
     parser.add_argument(
-        "--folds", default="5", metavar="N|LIST", help="number of folds, or which, such as 0,2 (default: %(default)s)"
+        "--folds",
+        default="5",
+        metavar="N|LIST",
+        help="number of folds, or which, such as 0,2 or 3, with its comma (default: %(default)s)",
     )
     parser.add_argument(
         "--split",
@@ -43,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--seeds",
         default="1",
         metavar="N|LIST",
-        help="number of seeds, from 0, or which, such as 3,7 (default: %(default)s)",
+        help="number of seeds, from 0, or which, such as 3,7 or 3, with its comma (default: %(default)s)",
     )
     parser.add_argument(
         "--margin",

@@ -7,10 +7,9 @@ topology. A profile of your own is a FILE.yaml; docs/energy.md shows one.
 """
 
 import argparse
-import shlex
 from pathlib import Path
 
-from neurallnet_jax.cli.arguments import add_backend, add_data, add_json, add_limit, add_only, add_port
+from neurallnet_jax.cli.arguments import add_backend, add_data, add_json, add_limit, add_only, add_port, shown
 
 __all__ = ["add_arguments", "run"]
 
@@ -79,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
     if args.html is not None:
         from neurallnet_jax.workflows import energy_page
 
-        energy_page.write(found, args.html, command=_command(args), accuracy=accuracy)
+        energy_page.write(found, args.html, command=shown("energy", args, add_arguments), accuracy=accuracy)
     output.write_json(
         args.json, {**report.to_json(found, accuracy=accuracy), "n": len(pixels), "seen": seen, "skipped": skipped}
     )
@@ -88,15 +87,3 @@ def run(args: argparse.Namespace) -> int:
     out.print(f"{len(pixels)} images, {seen} of them seen in training or selection; accuracy {accuracy:.4f}")
     energy_tables.show_ending(args.html, args.json)
     return 1 if skipped else 0
-
-
-def _command(args: argparse.Namespace) -> str:
-    """Return the command line, with the last part of every path alone: a page may be given to others."""
-    words = ["neurallnet", "energy", Path(args.port).name, "--data", Path(args.data).resolve().name]
-    for option in ("ann", "chip", "limit", "profile"):
-        given = getattr(args, option)
-        for value in given if isinstance(given, list) else [given] if given is not None else []:
-            words += [f"--{option}", Path(str(value)).name]
-    words += ["--backend", args.backend] if args.backend != "emulator" else []
-    words += ["--only", args.only] if args.only != "all" else []
-    return shlex.join(words)

@@ -3,14 +3,15 @@
 Every metric comes with two 95 % intervals: over groups of neighbouring captures, and over single images, which is what
 most papers print and too narrow. Images that training or selection has seen are counted. A CSV that `--predictions` wrote
 may stand in place of a RUN: it is matched with the folder by SHA-256, and refused where it speaks of another one.
+Beside the figures of a RUN stands what colour alone gets on the same images, knowing those that the RUN has seen.
 """
 
 import argparse
-import shlex
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from neurallnet_jax.cli.arguments import add_data, add_json, add_limit, add_only
+from neurallnet_jax.cli.arguments import add_data, add_json, add_limit, add_only, shown
 
 if TYPE_CHECKING:
     from neurallnet_jax.evaluation.evaluate import Evaluation
@@ -57,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
         from neurallnet_jax.workflows import section_scores
 
         subject = f"{Path(args.run).name} on {result.scores.n:,} images of {Path(args.data).resolve().name}"
-        section_scores.write(result, args.html, subject=subject, command=_command(args))
+        section_scores.write(result, args.html, subject=subject, command=shown("evaluate", args, add_arguments))
     if args.plot:
         from neurallnet_jax.workflows import figures_scores
 
@@ -70,12 +71,15 @@ def _of_run(args: argparse.Namespace) -> "tuple[Dataset, Evaluation]":
     from neurallnet_jax import checkpoint as checkpoints
     from neurallnet_jax.cli import output
     from neurallnet_jax.cli.opening import open_selected
-    from neurallnet_jax.evaluation import evaluate
+    from neurallnet_jax.evaluation import evaluate, shortcuts
 
     saved = checkpoints.load(args.run)
     dataset, selection = open_selected(args, saved.classes, saved.spec.image_size, seen=saved.seen, test=saved.test)
     with output.progress("scoring") as progress:
-        return dataset, evaluate.evaluate(saved, dataset, selection, progress=progress)
+        found = evaluate.evaluate(saved, dataset, selection, progress=progress)
+    with output.progress("reading colours") as progress:
+        line = shortcuts.colour_line_of(saved, dataset, selection, progress=progress)
+    return dataset, dataclasses.replace(found, colour_line=line.value, colour_line_reason=line.reason)
 
 
 def _of_table(args: argparse.Namespace) -> "tuple[Dataset, Evaluation]":
@@ -93,12 +97,6 @@ def _of_table(args: argparse.Namespace) -> "tuple[Dataset, Evaluation]":
             progress=progress,
         )
     predictions.match(table, dataset, source=args.run)
-    return dataset, evaluate.judge_table(predictions.choose(table, only=args.only, limit=args.limit, source=args.run))
-
-
-def _command(args: argparse.Namespace) -> str:
-    """Return the command line, with the last part of every path alone: a page may be given to others."""
-    words = ["neurallnet", "evaluate", Path(args.run).name, "--data", Path(args.data).resolve().name]
-    words += ["--only", args.only] if args.only != "all" else []
-    words += ["--limit", str(args.limit)] if args.limit else []
-    return shlex.join(words)
+    chosen = predictions.choose(table, only=args.only, limit=args.limit, source=args.run)
+    reason = "a table of predictions does not say which images its model has seen; score the RUN itself"
+    return dataset, dataclasses.replace(evaluate.judge_table(chosen), colour_line_reason=reason)

@@ -8,12 +8,11 @@ same for every network. docs/evaluation/robustness.md says what.
 
 import argparse
 import os
-import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from neurallnet_jax.cli.arguments import add_data, add_json, add_limit, add_only, add_run, add_seed, whole
+from neurallnet_jax.cli.arguments import add_data, add_json, add_limit, add_only, add_run, add_seed, shown, whole
 
 if TYPE_CHECKING:
     from neurallnet_jax.checkpoint import Checkpoint
@@ -93,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
     if args.plot:
         checkpoints.write_atomically(args.plot, figures_robustness.corruption_curves(found, kind=kind))
     if args.html:
-        section_robustness.write(found, args.html, command=_command(args))
+        section_robustness.write(found, args.html, command=shown("robustness", args, add_arguments))
     first, *others = [
         {"run": name, "backend": args.backend, **robustness_result.to_json(one)} for name, one in found.items()
     ]
@@ -128,22 +127,3 @@ def _images(args: argparse.Namespace, saved: Mapping[str, "Checkpoint"]) -> "tup
     seen = set(first.seen).union(*(other.seen for other in others))
     test = set(first.test).intersection(*(other.test for other in others))
     return open_selected(args, first.classes, (SIDE, SIDE), seen=sorted(seen), test=sorted(test))
-
-
-def _command(args: argparse.Namespace) -> str:
-    """Return the command line, with the last part of every path alone: a page may be given to others."""
-    words = [
-        "neurallnet",
-        "robustness",
-        Path(args.run).name,
-        "--data",
-        Path(args.data).resolve().name,
-        "--only",
-        args.only,
-    ]
-    words += ["--backend", args.backend, "--seed", str(args.seed)]
-    for option, given in (("corruption", args.corruption), ("severity", args.severity)):
-        words += [f"--{option}", *map(str, given)] if given else []
-    for other in args.others:
-        words += ["--run", Path(other).name]
-    return shlex.join([*words, *(["--limit", str(args.limit)] if args.limit else [])])

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from neurallnet_jax.cli.output import console, show_table
+from neurallnet_jax.cli.tables import colour_text
 from neurallnet_jax.evaluation.robustness_result import Robustness
 from neurallnet_jax.images.corruptions import CORRUPTIONS
 from neurallnet_jax.metrics.intervals import Interval
@@ -57,6 +58,7 @@ def show_robustness(found: Robustness, *, title: str) -> None:
     )
     console().print(f"mean corruption error {found.error:.4f} (1 - balanced accuracy), clean "
                     f"{1 - found.clean.balanced_accuracy:.4f}", markup=False)  # fmt: skip
+    console().print(colour_text(found.colour_line, found.colour_line_reason), markup=False)
     if found.no_interval:
         console().print(f"no intervals: {found.no_interval}", markup=False)
 

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from neurallnet_jax.cli.arguments import add_data, add_json, add_seed, positive, typed, whole
+from neurallnet_jax.cli.arguments import add_data, add_json, add_seed, grey_level, positive, typed, whole
 
 if TYPE_CHECKING:
     from neurallnet_jax.training.run import Request
@@ -54,14 +54,29 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
         default=_MODELS[0],
         help="the spiking network or its ReLU twin of the same topology (default: %(default)s)",
     )
-    parser.add_argument("--image-size", type=whole, metavar="PX", help="side of the square input, pixels")
-    parser.add_argument("--epochs", type=whole, metavar="N", help="passes over the training images")
-    parser.add_argument("--batch-size", type=whole, metavar="N", help="images per step")
-    parser.add_argument("--learning-rate", type=positive, metavar="X", help="peak learning rate")
+    parser.add_argument(
+        "--image-size", type=whole, metavar="PX", help="side of the square input, pixels (default: the preset's)"
+    )
+    parser.add_argument(
+        "--epochs", type=whole, metavar="N", help="passes over the training images (default: the preset's)"
+    )
+    parser.add_argument("--batch-size", type=whole, metavar="N", help="images per step (default: the preset's)")
+    parser.add_argument(
+        "--learning-rate", type=positive, metavar="X", help="peak learning rate (default: the preset's)"
+    )
     parser.add_argument(
         "--weight-bits", type=int, choices=range(2, 9), metavar="N",
         help="round kernels to N bits (2 to 8) whenever the network runs; best with --from and a small learning rate",
     )  # fmt: skip
+    parser.add_argument(
+        "--white-level", type=grey_level, metavar="L",
+        help="bring the background of every image to grey level L, 1 to 255; 0 leaves light and tint as photographed",
+    )  # fmt: skip
+    parser.add_argument(
+        "--keep",
+        choices=("best", "last"),
+        help="which epoch becomes the network: the best on validation images, or the last",
+    )
     parser.add_argument("--from", dest="source", metavar="RUN", help="begin with the weights of this RUN")
 
 
@@ -137,9 +152,11 @@ def request_of(args: argparse.Namespace, *, split: str, fold: int, seed: int, ma
                 "leave it out or train without --from"
             )
         network = twin
-    names = ("epochs", "batch_size", "learning_rate", "weight_bits")
+    names = ("epochs", "batch_size", "learning_rate", "weight_bits", "keep")
     changes = {name: getattr(args, name) for name in names}
     training = dataclasses.replace(training, **{key: value for key, value in changes.items() if value is not None})
+    if args.white_level is not None:
+        training = dataclasses.replace(training, white_level=args.white_level or None)
     spec.validate(network)
     return Request(
         data=args.data,

@@ -26,10 +26,12 @@ from neurallnet_jax import config, models, spec
 from neurallnet_jax.config import Training
 from neurallnet_jax.evaluation import ablation_results, arms
 from neurallnet_jax.evaluation.ablation_results import Ablation, Outcome
-from neurallnet_jax.images import folder, splits, twins
+from neurallnet_jax.evaluation.selection import groups_of
+from neurallnet_jax.images import folder, splits
 from neurallnet_jax.metrics import calibration, scores
 from neurallnet_jax.training import loop
 from neurallnet_jax.training import run as runs
+from neurallnet_jax.training.alone import alone
 
 __all__ = ["Begun", "Protocol", "ablate", "begun", "described", "firing_rates", "read_results", "table"]
 
@@ -107,28 +109,30 @@ def ablate(
         raise ValueError(f"seeds is {seeds}; expected at least 1, and 3 or more for a spread that can be quoted")
     every = arms.arms(protocol.network)
     chosen = arms.chosen(every, words)
-    _begin(out, protocol, words, seeds, resume=resume, command=command)
-    found = {(one.arm, one.seed): one for one in read_results(out)}
-    # All arms of a seed before the next seed, so that an early look compares.
-    todo = [(arm, seed) for seed in range(seeds) for arm in chosen]
-    missing = any((arm.name, seed) not in found for arm, seed in todo)
-    dataset = _open(protocol) if missing else None
-    if missing and jax.config.jax_compilation_cache_dir is None:  # pyright: ignore[reportAttributeAccessIssue]
-        jax.config.update("jax_compilation_cache_dir", str((out / COMPILED_NAME).resolve()))
-    for place, (arm, seed) in enumerate(todo, start=1):
-        key = (arm.name, seed)
-        if key not in found:
-            assert dataset is not None, "something is missing, so the images were opened"
-            name = f"{arm.name}, seed {seed} ({place} of {len(todo)})"
-            with watching(name) if watching else nullcontext(runs.Watcher()) as watcher:
-                outcome = _measure(protocol, arm, seed, out, dataset, watcher=watcher, command=command)
-            if outcome is None:
-                return None
-            found[key] = outcome
-            with (out / RESULTS_NAME).open("a", encoding="utf-8") as file:
-                file.write(json.dumps(dataclasses.asdict(outcome), allow_nan=False) + "\n")
-        if heard:
-            heard(found[key], place, len(todo))
+    _check(out, protocol, resume=resume)
+    with alone(out):
+        _begin(out, protocol, words, seeds, resume=resume, command=command)
+        found = {(one.arm, one.seed): one for one in read_results(out)}
+        # All arms of a seed before the next seed, so that an early look compares.
+        todo = [(arm, seed) for seed in range(seeds) for arm in chosen]
+        missing = any((arm.name, seed) not in found for arm, seed in todo)
+        dataset = _open(protocol) if missing else None
+        if missing and jax.config.jax_compilation_cache_dir is None:  # pyright: ignore[reportAttributeAccessIssue]
+            jax.config.update("jax_compilation_cache_dir", str((out / COMPILED_NAME).resolve()))
+        for place, (arm, seed) in enumerate(todo, start=1):
+            key = (arm.name, seed)
+            if key not in found:
+                assert dataset is not None, "something is missing, so the images were opened"
+                name = f"{arm.name}, seed {seed} ({place} of {len(todo)})"
+                with watching(name) if watching else nullcontext(runs.Watcher()) as watcher:
+                    outcome = _measure(protocol, arm, seed, out, dataset, watcher=watcher, command=command)
+                if outcome is None:
+                    return None
+                found[key] = outcome
+                with (out / RESULTS_NAME).open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(dataclasses.asdict(outcome), allow_nan=False) + "\n")
+            if heard:
+                heard(found[key], place, len(todo))
     asked = [found[arm.name, seed] for arm, seed in todo]
     return ablation_results.summarise(chosen, asked, described(protocol, seeds))
 
@@ -144,7 +148,7 @@ def begun(out: Path) -> Begun:
         data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ValueError(f"{out}: no ablation to resume ({ABLATION_NAME} is missing); begin without --resume") from None
-    except (OSError, json.JSONDecodeError) as error:
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise ValueError(f"{path}: cannot be read ({error}); begin in another folder") from None
     found = data.get("format_version") if isinstance(data, dict) else None
     if found != FORMAT_VERSION:
@@ -208,7 +212,10 @@ def described(protocol: Protocol, seeds: int) -> dict[str, Any]:
 
 def _lines(path: Path) -> list[str]:
     # A complete line ends with a line feed, so what stands after the last one was cut short.
-    return path.read_text(encoding="utf-8").split("\n")[:-1] if path.is_file() else []
+    try:
+        return path.read_text(encoding="utf-8").split("\n")[:-1] if path.is_file() else []
+    except UnicodeDecodeError:
+        raise ValueError(f"{path}: is no text; restore it, or begin in another folder") from None
 
 
 def _outcome(line: str, where: str) -> Outcome:
@@ -218,18 +225,25 @@ def _outcome(line: str, where: str) -> Outcome:
         raise ValueError(f"{where}: is no result of this release ({error}); remove the line") from None
 
 
+def _check(out: Path, protocol: Protocol, *, resume: bool) -> None:
+    """Refuse what cannot be begun or gone on with, before anything is written."""
+    if resume:
+        if changes := _differences(begun(out).protocol, protocol):
+            raise ValueError(
+                f"{out}: was begun with other settings ({changes}); leave them out, or begin in another folder"
+            )
+    elif (out / ABLATION_NAME).exists() or (out / RESULTS_NAME).exists():
+        raise ValueError(f"{out}: holds an ablation already; add --resume to go on with it, or name another folder")
+    else:
+        _test_places(_open(protocol), protocol, 0)
+
+
 def _begin(out: Path, protocol: Protocol, words: Sequence[str], seeds: int, *, resume: bool, command: str) -> None:
     path = out / ABLATION_NAME
     if resume:
         before = begun(out)
-        if changes := _differences(before.protocol, protocol):
-            raise ValueError(
-                f"{out}: was begun with other settings ({changes}); leave them out, or begin in another folder"
-            )
         command = json.loads(path.read_text(encoding="utf-8")).get("command", command)
         words, seeds = tuple(dict.fromkeys((*before.words, *words))), max(seeds, before.seeds)
-    elif path.exists() or (out / RESULTS_NAME).exists():
-        raise ValueError(f"{out}: holds an ablation already; add --resume to go on with it, or name another folder")
     fields = dataclasses.asdict(protocol)
     fields["network"] = spec.network_to_json(protocol.network)
     fields["training"] = config.training_to_json(protocol.training)
@@ -240,10 +254,6 @@ def _begin(out: Path, protocol: Protocol, words: Sequence[str], seeds: int, *, r
         "studies": list(words),
         "seeds": seeds,
     }
-    if not resume:
-        # Only once the images are known to be there, so that a request that cannot be met leaves nothing behind.
-        _test_places(_open(protocol), protocol, 0)
-        out.mkdir(parents=True, exist_ok=True)
     checkpoints.write_atomically(path, (json.dumps(record, indent=1) + "\n").encode())
     # What a killed command left unfinished would spoil the next line.
     checkpoints.write_atomically(
@@ -335,8 +345,6 @@ def _score(result: runs.Result, dataset: folder.Dataset, test: np.ndarray, arm: 
     rates = firing_rates(classifier, pixels)
     neurons = {name: int(np.prod(shape)) for name, shape in spec.shapes(saved.spec).items() if name in rates}
     spikes = sum(rates[name] * neurons[name] for name in rates) * saved.spec.steps
-    related = twins.twin_groups(pixels) * len(saved.classes) + labels
-    groups = splits.groups([dataset.records[one] for one in test.tolist()], related)
     return Outcome(
         arm=arm,
         seed=seed,
@@ -354,7 +362,7 @@ def _score(result: runs.Result, dataset: folder.Dataset, test: np.ndarray, arm: 
         seconds=saved.provenance["seconds"],
         weights=_digest(saved.weights),
         labels=tuple(labels.tolist()),
-        groups=tuple(groups.tolist()),
+        groups=tuple(groups_of(dataset, test).tolist()),
         predicted=tuple(probabilities.argmax(axis=1).tolist()),
         machine=saved.provenance["versions"],
     )

@@ -43,12 +43,16 @@ class Entrant:
         digest: Hash of what it is, by which one that is named twice is known.
         table: What it says of its own test images; None where there are no images.
         footprint: What it costs; None where only its predictions are known.
+        colour: What colour alone says of the same images, see `shortcuts.colour_answers_of`; None with a reason.
+        colour_reason: Why there is none.
     """
 
     name: str
     digest: str
     table: PredictionTable | None
     footprint: Footprint | None
+    colour: PredictionTable | None = None
+    colour_reason: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +68,9 @@ class ModelRow:
         left_out: Images of its own that another model lacks or has seen.
         scores: On the shared images; None where nothing is shared because there are no images.
         intervals: Likewise.
+        colour_line: What colour alone gets on the shared images, knowing those that this model has seen; None with a
+            reason.
+        colour_line_reason: Why there is none.
     """
 
     name: str
@@ -74,6 +81,8 @@ class ModelRow:
     left_out: int
     scores: scores.Scores | None
     intervals: Mapping[str, intervals.Intervals]
+    colour_line: float | None = None
+    colour_line_reason: str | None = None
 
 
 @dataclass(frozen=True)
@@ -193,6 +202,8 @@ def from_json(data: Mapping[str, Any]) -> Comparison:
             left_out=row["left_out"],
             scores=None if row["scores"] is None else scores.from_json(row["scores"]),
             intervals=intervals.from_json(row["intervals"]),
+            colour_line=row.get("colour_line"),
+            colour_line_reason=row.get("colour_line_reason"),
         )
         for row in data["models"]
     )
@@ -236,6 +247,8 @@ def _model_to_json(row: ModelRow, shared: int) -> dict[str, Any]:
         "own_balanced_accuracy": row.own_balanced_accuracy,
         "seen": row.seen,
         "left_out": row.left_out,
+        "colour_line": row.colour_line,
+        "colour_line_reason": row.colour_line_reason,
         "intervals": intervals.to_json(row.intervals),
         "scores": None if row.scores is None else scores.to_json(row.scores),
         "reasons": reasons,
@@ -348,7 +361,18 @@ def _row(one: Entrant, own: PredictionTable | None, shared: PredictionTable | No
         intervals=intervals.bootstrap(
             shared.labels, shared.probabilities, shared.groups, malignant=marks, classes=shared.classes, level=LEVEL
         ),
+        colour_line=_colour_line(one, shared),
+        colour_line_reason=one.colour_reason,
     )
+
+
+def _colour_line(one: Entrant, shared: PredictionTable) -> float | None:
+    if one.colour is None:
+        return None
+    colour = in_order(one.colour, shared.classes)
+    places = {key: at for at, key in enumerate(_keys(colour))}
+    said = colour.probabilities[[places[key] for key in _keys(shared)]]
+    return float(scores.weighted_balanced_accuracy(shared.labels, said, np.ones((len(shared), 1)))[0])
 
 
 def _tests(first: str, one: PredictionTable, second: str, other: PredictionTable, *, draws: int) -> Iterator[PairTest]:

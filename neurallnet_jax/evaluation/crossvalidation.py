@@ -3,7 +3,6 @@
 Knows which run comes next; the plan, the files and the table stand in rooms of their own.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +14,12 @@ from neurallnet_jax.evaluation import evaluate, shortcuts
 from neurallnet_jax.evaluation.crossvalidation_folder import Begun
 from neurallnet_jax.evaluation.crossvalidation_plan import Cell, Plan
 from neurallnet_jax.evaluation.crossvalidation_table import CrossValidation, tabulate
-from neurallnet_jax.evaluation.selection import Selection
-from neurallnet_jax.images import folder, splits, twins
+from neurallnet_jax.evaluation.selection import Selection, groups_of
+from neurallnet_jax.images import folder, splits, statistics
 from neurallnet_jax.images.decode import one_line
 from neurallnet_jax.images.folder import Dataset
 from neurallnet_jax.training import run as runs
+from neurallnet_jax.training.alone import alone
 
 __all__ = ["Watcher", "crossvalidate"]
 
@@ -70,22 +70,23 @@ def crossvalidate(
         return tabulate(out)
     images = _open(plan, watcher)
     _check(plan, images[0])
-    if before is None:
-        before = _begin(plan, out, images[0], command=command)
-    elif before.digest != splits.digest(images[0]):
-        raise ValueError(
-            f"{plan.request.data}: holds other images than when {out} was begun; restore them, or name another folder"
-        )
-    for number, cell in enumerate(plan.cells):
-        if cell in waiting:
-            watcher.run(number, len(plan.cells), cell, plan.request.training.epochs)
-            if watcher.should_stop() or not _finish(plan, out, cell, images, watcher=watcher):
-                return None
+    with alone(out):
+        if before is None:
+            before = _begin(plan, out, images[0], command=command)
+        elif before.digest != splits.digest(images[0]):
+            raise ValueError(
+                f"{plan.request.data}: holds other images than when {out} was begun; restore them, or name another folder"
+            )
+        for number, cell in enumerate(plan.cells):
+            if cell in waiting:
+                watcher.run(number, len(plan.cells), cell, plan.request.training.epochs)
+                if watcher.should_stop() or not _finish(plan, out, cell, images, watcher=watcher):
+                    return None
     return tabulate(out)
 
 
-def _open(plan: Plan, watcher: Watcher) -> tuple[Dataset, Dataset]:
-    """Return the images at the size of the network, and at the size that colour is measured at."""
+def _open(plan: Plan, watcher: Watcher) -> tuple[Dataset, np.ndarray]:
+    """Return the images at the size of the network, and their colour statistics, which serve every run."""
     sizes = (plan.request.network.image_size, shortcuts.SIZE)
     small, large = (
         folder.open_folder(
@@ -95,7 +96,7 @@ def _open(plan: Plan, watcher: Watcher) -> tuple[Dataset, Dataset]:
     )
     if small.records != large.records:
         raise ValueError(f"{plan.request.data}: changed while it was read; run again once nothing writes to it")
-    return small, large
+    return small, statistics.colour_statistics(large.pixels)
 
 
 def _check(plan: Plan, dataset: Dataset) -> None:
@@ -128,16 +129,14 @@ def _check(plan: Plan, dataset: Dataset) -> None:
 
 
 def _begin(plan: Plan, out: Path, dataset: Dataset, *, command: str) -> Begun:
-    # Twins of another class stay apart: groups are drawn within each class.
-    related = twins.twin_groups(np.asarray(dataset.pixels)) * len(dataset.classes) + dataset.labels
     begun = Begun(plan, command, splits.digest(dataset), dataset.classes, len(dataset), len(dataset.bad))
-    files.begin(out, begun, dataset, splits.groups(dataset.records, related))
+    files.begin(out, begun, dataset, groups_of(dataset, np.arange(len(dataset))))
     return begun
 
 
-def _finish(plan: Plan, out: Path, cell: Cell, images: Sequence[Dataset], *, watcher: Watcher) -> bool:
+def _finish(plan: Plan, out: Path, cell: Cell, images: tuple[Dataset, np.ndarray], *, watcher: Watcher) -> bool:
     """Train one run, or go on with it, and score it; return whether it came to its end."""
-    dataset, large = images
+    dataset, colours = images
     run = cell.folder(out)
     result = runs.train(
         plan.request_of(cell),
@@ -161,7 +160,7 @@ def _finish(plan: Plan, out: Path, cell: Cell, images: Sequence[Dataset], *, wat
         seen=found.seen,
         best_epoch=result.best_epoch,
         validation=result.validation,
-        colour=shortcuts.colour_line(large, known, test),
+        colour=shortcuts.colour_line(dataset, known, test, values=colours),
     )
     truths = [dataset.classes[label] for label in dataset.labels[test].tolist()]
     files.finish(out, cell, left, dataset.classes, truths, evaluate.to_json(found))

@@ -12,10 +12,11 @@ import numpy as np
 from neurallnet_jax import models
 from neurallnet_jax.checkpoint import Checkpoint
 from neurallnet_jax.evaluation import shortcuts
-from neurallnet_jax.evaluation.selection import Selection, select, spread
+from neurallnet_jax.evaluation.selection import Selection, groups_of, select, spread
 from neurallnet_jax.evaluation.shortcuts import Features, Shortcut
-from neurallnet_jax.images import regions, resize, splits, twins
+from neurallnet_jax.images import regions, resize
 from neurallnet_jax.images.folder import Dataset, open_folder
+from neurallnet_jax.metrics import intervals, scores
 
 __all__ = ["EDITS", "UNEDITED", "EditScore", "RunScore", "drop_interval", "edited", "open_for", "score_run"]
 
@@ -145,7 +146,7 @@ def score_run(
     labels = dataset.labels[places]
     fill = regions.background_colours(dataset.pixels[spread(known if len(known) else places, _SAMPLE)]).mean(axis=0)
     predicted = _predict(checkpoint, dataset.pixels, places, fill, progress)
-    groups = _groups(dataset, places)
+    groups = groups_of(dataset, places)
     before = predicted[UNEDITED]
     base = shortcuts.balanced_accuracy(labels, before)
     edits = []
@@ -229,20 +230,16 @@ def drop_interval(
     Returns:
         The interval and None, or None and the reason: a class with one group has nothing to draw.
     """
-    generator = np.random.default_rng(seed)
-    drops, present = np.zeros(draws), np.unique(labels)
-    for label in present:
-        members = labels == label
-        _, group = np.unique(groups[members], return_inverse=True)
-        count = int(group.max()) + 1
-        if count < 2:
-            return None, f"class {label} has only 1 group, so nothing varies between its draws; at least 2 are needed"
-        size = np.bincount(group, minlength=count)
-        lost = np.bincount(group, weights=before[members].astype(float) - after[members], minlength=count)
-        drawn = generator.integers(count, size=(draws, count))
-        drops += lost[drawn].sum(axis=1) / size[drawn].sum(axis=1)
-    low, high = np.quantile(drops / len(present), ((1 - level) / 2, (1 + level) / 2))
-    return (float(low), float(high)), None
+    if reason := intervals.why_not(labels, groups, "group"):
+        return None, reason
+    both = np.array([before, after])
+
+    def drop(weights: np.ndarray) -> np.ndarray:
+        kept, left = scores.weighted_mean_recall(labels, both, weights)
+        return kept - left
+
+    found = intervals.percentiles(intervals.drawn(drop, labels, groups, draws=draws, seed=seed), level)
+    return (found.low, found.high), None
 
 
 def _predict(
@@ -274,9 +271,3 @@ def _predict(
 
 def _filled(pixels: np.ndarray) -> np.ndarray:
     return np.pad(pixels, ((0, _CHUNK - len(pixels)), (0, 0), (0, 0), (0, 0)))
-
-
-def _groups(dataset: Dataset, places: np.ndarray) -> np.ndarray:
-    # Twins of another class stay apart: groups are drawn within each class.
-    twin = twins.twin_groups(np.asarray(dataset.pixels[places])) * len(dataset.classes) + dataset.labels[places]
-    return splits.groups([dataset.records[place] for place in places.tolist()], twin)

@@ -14,8 +14,9 @@ import numpy as np
 
 from neurallnet_jax import checkpoint as checkpoints
 from neurallnet_jax.checkpoint import Checkpoint
-from neurallnet_jax.evaluation import evaluate, footprint, predictions
+from neurallnet_jax.evaluation import evaluate, footprint, predictions, shortcuts
 from neurallnet_jax.evaluation.comparison import Entrant
+from neurallnet_jax.evaluation.predictions import PredictionTable
 from neurallnet_jax.evaluation.selection import Selection, select
 from neurallnet_jax.images.decode import one_line
 from neurallnet_jax.images.folder import BadImage, Dataset, open_folder
@@ -62,19 +63,47 @@ def open_entrants(
         )
     datasets = _Folder(data, on_bad_image, steps) if data is not None else None
     scored = dict(tables)
+    colours: dict[str, tuple[PredictionTable | None, str | None]] = dict.fromkeys(
+        tables, (None, "only its predictions were given, not which images it has seen")
+    )
     for name, model in saved.items():
         if datasets is not None:
             dataset = datasets.open(model.spec.image_size, model.classes)
             chosen = own_images(dataset, model, name=name)
             with steps(f"scoring {name}") as progress:
                 scored[name] = evaluate.tabulate_model(model, dataset, chosen, progress=progress)
+            with steps("reading colours") as progress:
+                colours[name] = _of_colour(model, dataset, chosen, scored[name], progress)
     for name, table in tables.items():
         if datasets is not None:
             predictions.match(table, datasets.any(table.classes), source=name)
     with steps("timing") as progress:
         costs = dict(zip(saved, footprint.measure(list(saved.values()), passes=passes, progress=progress), strict=True))
-    entrants = tuple(Entrant(name, _digest(name, saved.get(name)), scored.get(name), costs.get(name)) for name in names)
+    entrants = tuple(
+        Entrant(
+            name,
+            _digest(name, saved.get(name)),
+            scored.get(name),
+            costs.get(name),
+            *colours.get(name, (None, "no images; name a folder with --data")),
+        )
+        for name in names
+    )
     return entrants, datasets.bad if datasets is not None else ()
+
+
+def _of_colour(
+    model: Checkpoint,
+    dataset: Dataset,
+    chosen: Selection,
+    table: PredictionTable,
+    progress: Callable[[int, int], None],
+) -> tuple[PredictionTable | None, str | None]:
+    """Return what colour alone says of the images of a table, as a table, or why it says nothing."""
+    said, reason = shortcuts.colour_answers_of(model, dataset, chosen.places, progress=progress)
+    if said is None:
+        return None, reason
+    return dataclasses.replace(table, probabilities=np.eye(len(table.classes))[said]), None
 
 
 def own_images(dataset: Dataset, model: Checkpoint, *, name: str) -> Selection:

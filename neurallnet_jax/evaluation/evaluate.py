@@ -11,8 +11,7 @@ from neurallnet_jax.checkpoint import Checkpoint
 from neurallnet_jax.evaluation import predictions
 from neurallnet_jax.evaluation.doubt import Doubt, doubts
 from neurallnet_jax.evaluation.predictions import PredictionTable
-from neurallnet_jax.evaluation.selection import Selection
-from neurallnet_jax.images import splits, twins
+from neurallnet_jax.evaluation.selection import Selection, groups_of
 from neurallnet_jax.images.classes import malignant
 from neurallnet_jax.images.folder import Dataset, Files
 from neurallnet_jax.metrics import calibration, intervals, scores
@@ -68,7 +67,8 @@ class Evaluation:
         reliability: Confidence and accuracy per bin.
         predictions: One per image; none where the evaluation comes from a JSON file.
         table: The same as arrays, with hashes and groups; None likewise.
-        colour_line: What background colour alone gets on the same images, balanced accuracy; None where not computed.
+        colour_line: What colour alone gets on the same images, see `shortcuts.colour_line`; None with a reason.
+        colour_line_reason: Why there is none.
     """
 
     scores: scores.Scores
@@ -78,6 +78,7 @@ class Evaluation:
     predictions: tuple[Prediction, ...] = ()
     table: PredictionTable | None = None
     colour_line: float | None = None
+    colour_line_reason: str | None = "not computed"
 
 
 def evaluate(
@@ -136,14 +137,9 @@ def tabulate_model(
 def tabulate(
     probabilities: np.ndarray, classes: tuple[str, ...], dataset: Dataset, selection: Selection
 ) -> PredictionTable:
-    """Return class probabilities, (images, classes), of the chosen images with their truths, hashes and groups.
-
-    A group is a block of 48 capture numbers of one class, merged with those it shares twins with.
-    """
+    """Return class probabilities, (images, classes), of the chosen images with their truths, hashes and groups."""
     labels = dataset.labels[selection.places].astype(np.int64)
     records = [dataset.records[place] for place in selection.places.tolist()]
-    # Twins of another class stay apart: groups are drawn within each class.
-    related = twins.twin_groups(np.asarray(dataset.pixels[selection.places])) * len(classes) + labels
     return PredictionTable(
         classes=classes,
         paths=tuple(record.path for record in records),
@@ -151,7 +147,7 @@ def tabulate(
         labels=labels,
         probabilities=np.asarray(probabilities, np.float64),
         seen=np.asarray(selection.seen, bool),
-        groups=splits.groups(records, related),
+        groups=groups_of(dataset, selection.places),
     )
 
 
@@ -202,6 +198,7 @@ def to_json(evaluation: Evaluation) -> dict[str, Any]:
         "intervals": intervals.to_json(evaluation.intervals),
         "reliability": calibration.bins_to_json(evaluation.reliability),
         "colour_line": evaluation.colour_line,
+        "colour_line_reason": evaluation.colour_line_reason,
     }
 
 
@@ -213,6 +210,7 @@ def from_json(data: Mapping[str, Any]) -> Evaluation:
         seen=data["seen"],
         reliability=calibration.bins_from_json(data["reliability"]),
         colour_line=data["colour_line"],
+        colour_line_reason=data.get("colour_line_reason"),
     )
 
 

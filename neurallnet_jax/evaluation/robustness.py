@@ -15,10 +15,10 @@ import numpy as np
 from neurallnet_jax import models
 from neurallnet_jax.checkpoint import Checkpoint
 from neurallnet_jax.evaluation.robustness_result import Clean, Condition, Robustness, Summary
-from neurallnet_jax.evaluation.selection import Selection
-from neurallnet_jax.images import corruptions, decode, splits, twins
+from neurallnet_jax.evaluation.selection import Selection, groups_of
+from neurallnet_jax.images import corruptions, decode
 from neurallnet_jax.images.folder import Dataset
-from neurallnet_jax.metrics import resampling
+from neurallnet_jax.metrics import intervals, scores
 from neurallnet_jax.metrics.intervals import Interval
 
 __all__ = ["Score", "Scored", "float_score", "measure"]
@@ -52,13 +52,13 @@ def float_score(saved: Checkpoint) -> Score:
     key = jax.random.key(0)
 
     def score(pixels: np.ndarray) -> Scored:
-        scores, rates = [], []
+        logits, rates = [], []
         for start in range(0, len(pixels), _BATCH):
             batch = pixels[start : start + _BATCH]
             output = jax.device_get(run(classifier.variables, batch, jax.random.fold_in(key, start)))
-            scores.append(output.logits)
+            logits.append(output.logits)
             rates.append((len(batch), {name: float(rate) for name, rate in output.rates.items()}))
-        return Scored(np.concatenate(scores), _mean_rates(rates))
+        return Scored(np.concatenate(logits), _mean_rates(rates))
 
     return score
 
@@ -115,7 +115,7 @@ def measure(
         # Twins are found at the size of the network, as `evaluate` does, so that both draw the same groups.
         clean = images.made_worse(None, slice(None), pool)
     labels = dataset.labels[selection.places]
-    groups = splits.groups(records, twins.twin_groups(clean) * len(dataset.classes) + labels)
+    groups = groups_of(dataset, selection.places, pixels=clean)
     return _judged(
         dataset.classes, selection, labels, groups, planned, np.stack(answers), rates, seed=seed, draws=draws
     )
@@ -154,9 +154,14 @@ def _judged(
 ) -> Robustness:
     """Return the figures of answers, (1 + conditions, images), the clean ones first."""
     right = answers == labels
-    values = resampling.balanced_accuracies(labels, right)
-    reason = resampling.obstacle(labels, groups)
-    sample = None if reason else resampling.draw_balanced_accuracies(labels, right, groups, draws=draws)
+
+    def recalls(weights: np.ndarray) -> np.ndarray:
+        return scores.weighted_mean_recall(labels, right, weights)
+
+    values = recalls(np.ones((len(labels), 1)))[:, 0]
+    reason = intervals.why_not(labels, groups, "group")
+    # Every condition sees the same draws, so differences between conditions have intervals of their own.
+    sample = None if reason else intervals.drawn(recalls, labels, groups, draws=draws).T
     rows = {name: [1 + place for place, (one, _) in enumerate(planned) if one == name] for name, _ in planned}
     chance = 1 / len(np.unique(labels))
     # Every corruption counts alike in the mean, whatever the number of severities.
@@ -179,7 +184,7 @@ def _judged(
                 balanced_accuracy=float(values[row]),
                 interval=_interval(sample, row),
                 drop=float(values[0] - values[row]),
-                drop_interval=None if sample is None else resampling.percentiles(sample[:, 0] - sample[:, row]),
+                drop_interval=None if sample is None else intervals.percentiles(sample[:, 0] - sample[:, row]),
                 changed=float((answers[row] != answers[0]).mean()),
                 rates=rates[row],
             )
@@ -196,15 +201,15 @@ def _summary(name: str, weight: np.ndarray, values: np.ndarray, sample: np.ndarr
     return Summary(
         name=name,
         balanced_accuracy=float(weight @ values),
-        interval=None if sample is None else resampling.percentiles(sample @ weight),
+        interval=None if sample is None else intervals.percentiles(sample @ weight),
         drop=drop,
-        drop_interval=None if sample is None else resampling.percentiles((sample[:, :1] - sample) @ weight),
+        drop_interval=None if sample is None else intervals.percentiles((sample[:, :1] - sample) @ weight),
         lost=drop / (clean - chance) if clean > chance else None,
     )
 
 
 def _interval(sample: np.ndarray | None, column: int) -> Interval | None:
-    return None if sample is None else resampling.percentiles(sample[:, column])
+    return None if sample is None else intervals.percentiles(sample[:, column])
 
 
 def _mean_rates(parts: Sequence[tuple[int, Mapping[str, float]]]) -> dict[str, float]:

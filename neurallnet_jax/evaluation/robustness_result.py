@@ -92,6 +92,8 @@ class Robustness:
         conditions: By corruption, then severity.
         summaries: By corruption.
         overall: Over all of them.
+        colour_line: What colour alone gets on the clean images, see `shortcuts.colour_line`; None with a reason.
+        colour_line_reason: Why there is none.
     """
 
     classes: tuple[str, ...]
@@ -105,6 +107,8 @@ class Robustness:
     conditions: tuple[Condition, ...]
     summaries: tuple[Summary, ...]
     overall: Summary
+    colour_line: float | None = None
+    colour_line_reason: str | None = "not computed"
 
     @property
     def error(self) -> float:
@@ -126,6 +130,8 @@ def to_json(found: Robustness) -> dict[str, Any]:
             "balanced_accuracy": found.clean.balanced_accuracy,
             "interval": _pair(found.clean.interval),
             "rates": dict(found.clean.rates),
+            "colour_line": found.colour_line,
+            "colour_line_reason": found.colour_line_reason,
         },
         "corruptions": [
             {
@@ -174,6 +180,8 @@ def from_json(data: Mapping[str, Any]) -> Robustness:
             ),
             summaries=tuple(_of_summary(one) for one in data["summaries"]),
             overall=_of_summary(data["overall"]),
+            colour_line=clean.get("colour_line"),
+            colour_line_reason=clean.get("colour_line_reason"),
         )
     except KeyError as error:
         raise ValueError(

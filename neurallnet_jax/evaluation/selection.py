@@ -1,4 +1,7 @@
-"""Which images of a folder are scored, and which of them the model has seen. Knows hashes and splits, no model."""
+"""Which images of a folder are scored, which of them the model has seen, and what each is drawn with in a bootstrap.
+
+Knows hashes and splits, no model.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,9 +9,10 @@ from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 
+from neurallnet_jax.images import splits, twins
 from neurallnet_jax.images.folder import Dataset
 
-__all__ = ["Only", "Selection", "select", "spread"]
+__all__ = ["Only", "Selection", "groups_of", "select", "spread"]
 
 Only: TypeAlias = Literal["all", "unseen", "test"]
 
@@ -60,6 +64,23 @@ def select(
         raise ValueError(f"{dataset.root}: holds no image for --only {only}; name the folder the model was trained on")
     places = spread(places, limit)
     return Selection(places, known[places])
+
+
+def groups_of(dataset: Dataset, places: np.ndarray, *, pixels: np.ndarray | None = None) -> np.ndarray:
+    """Return the group that each of some images is drawn with in a bootstrap, integers (n,).
+
+    A group is a block of capture numbers of one class, merged with those it shares twins with.
+
+    Args:
+        dataset: The folder.
+        places: Places of the images in it.
+        pixels: The images at the size at which twins are looked for; None for that of the folder.
+    """
+    if pixels is None:
+        pixels = np.asarray(dataset.pixels[places])
+    # Twins of another class stay apart: groups are drawn within each class.
+    related = twins.twin_groups(pixels) * len(dataset.classes) + dataset.labels[places]
+    return splits.groups([dataset.records[place] for place in places.tolist()], related)
 
 
 def spread(places: np.ndarray, limit: int | None) -> np.ndarray:

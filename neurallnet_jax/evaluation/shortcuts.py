@@ -21,10 +21,13 @@ __all__ = [
     "COLOUR",
     "REFERENCE",
     "SIZE",
+    "ColourAnswers",
     "ColourLine",
     "Features",
     "Shortcut",
     "balanced_accuracy",
+    "colour_answers",
+    "colour_answers_of",
     "colour_line",
     "colour_line_of",
     "known_places",
@@ -92,16 +95,37 @@ class ColourLine(NamedTuple):
     reason: str | None
 
 
-def colour_line(dataset: Dataset, known_places: np.ndarray, test_places: np.ndarray) -> float:
-    """Return the balanced accuracy of the nearest neighbour on 18 colour statistics.
+class ColourAnswers(NamedTuple):
+    """What colour alone says of the scored images, labels (n,), or why it says nothing."""
+
+    labels: np.ndarray | None
+    reason: str | None
+
+
+def colour_line(
+    dataset: Dataset, known_places: np.ndarray, test_places: np.ndarray, *, values: np.ndarray | None = None
+) -> float:
+    """Return the balanced accuracy of the nearest neighbour on 18 colour statistics; arguments as in `colour_answers`.
+
+    A model whose score lies near this line has not been shown to read cells.
+    """
+    predicted = colour_answers(dataset, known_places, test_places, values=values)
+    return balanced_accuracy(dataset.labels[test_places], predicted)
+
+
+def colour_answers(
+    dataset: Dataset, known_places: np.ndarray, test_places: np.ndarray, *, values: np.ndarray | None = None
+) -> np.ndarray:
+    """Return the class of the nearest known neighbour in 18 colour statistics of every scored image, integers (n,).
 
     The statistics are those of `statistics.colour_statistics`, each divided by its standard deviation over the known
-    images. A model whose score lies near this line has not been shown to read cells.
+    images.
 
     Args:
         dataset: The folder, opened at `SIZE` for the figures that are quoted elsewhere.
         known_places: Places of the images whose classes are known: training and validation together.
         test_places: Places of the images that are scored.
+        values: The statistics of all images of the folder, where they are at hand.
 
     Raises:
         ValueError: One of the two is empty.
@@ -109,21 +133,39 @@ def colour_line(dataset: Dataset, known_places: np.ndarray, test_places: np.ndar
     for what, places in (("known", known_places), ("scored", test_places)):
         if not len(places):
             raise ValueError(f"{dataset.root}: the colour line needs {what} images, and there are none")
-    values = statistics.colour_statistics(dataset.pixels[np.concatenate([known_places, test_places])])
-    known, test = values[: len(known_places)], values[len(known_places) :]
-    predicted = rules.nearest_neighbour(known, dataset.labels[known_places], test)
-    return balanced_accuracy(dataset.labels[test_places], predicted)
+    known, test = (
+        _colours(dataset.pixels, places) if values is None else values[places] for places in (known_places, test_places)
+    )
+    return rules.nearest_neighbour(known, dataset.labels[known_places], test)
 
 
-def colour_line_of(checkpoint: Checkpoint, data: Dataset, selection: Selection) -> ColourLine:
-    """Return the colour line on the images that a model is scored on, with the images it has seen as neighbours.
+def colour_line_of(
+    checkpoint: Checkpoint,
+    data: Dataset,
+    selection: Selection,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> ColourLine:
+    """Return the colour line on the images that a model is scored on; arguments as in `colour_answers_of`."""
+    test = selection.places[~selection.seen]
+    found, reason = colour_answers_of(checkpoint, data, test, progress=progress)
+    return ColourLine(None if found is None else balanced_accuracy(data.labels[test], found), reason)
 
-    Scored images that the model has seen are left out; they would be their own neighbours.
+
+def colour_answers_of(
+    checkpoint: Checkpoint,
+    data: Dataset,
+    places: np.ndarray,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> ColourAnswers:
+    """Return what colour alone says of images that a model has not seen, with those it has seen as neighbours.
 
     Args:
         checkpoint: The model.
         data: The folder, opened at any size.
-        selection: The images that are scored.
+        places: Places of the images; one that the model has seen would be its own neighbour.
+        progress: Called with images decoded and images in all, where the folder has to be opened at `SIZE`.
 
     Raises:
         ValueError: The folder has changed since it was opened.
@@ -133,16 +175,15 @@ def colour_line_of(checkpoint: Checkpoint, data: Dataset, selection: Selection) 
     lacking = len(set(checkpoint.seen) - present)
     if not checkpoint.seen or lacking:
         what = f"{lacking} of the {len(set(checkpoint.seen))} images" if checkpoint.seen else "a record of the images"
-        return ColourLine(None, f"{data.root} does not hold {what} that the model has seen; colour has no neighbours")
-    test = selection.places[~selection.seen]
-    if not len(test):
-        return ColourLine(None, "the model has seen every scored image; score it with --only unseen")
+        return ColourAnswers(None, f"the folder lacks {what} that the model has seen, so colour has no neighbours")
+    if not len(places):
+        return ColourAnswers(None, "the model has seen every scored image; score it with --only unseen")
     if data.pixels.shape[1:3] != SIZE:
         paths = [record.path for record in data.records]
-        data = open_folder(data.root, SIZE, classes=data.classes, on_bad_image="skip")
+        data = open_folder(data.root, SIZE, classes=data.classes, on_bad_image="skip", progress=progress)
         if [record.path for record in data.records] != paths:
             raise ValueError(f"{data.root}: changed while it was read; run again once nothing writes to it")
-    return ColourLine(colour_line(data, known, test), None)
+    return ColourAnswers(colour_answers(data, known, places), None)
 
 
 def known_places(checkpoint: Checkpoint, data: Dataset) -> np.ndarray:
@@ -245,6 +286,12 @@ def balanced_accuracy(labels: np.ndarray, predicted: np.ndarray) -> float:
     classes = 1 + int(max(labels.max(), predicted.max()))
     ones = np.ones((len(labels), 1))
     return float(scores.weighted_balanced_accuracy(labels, np.eye(classes)[predicted], ones)[0])
+
+
+def _colours(pixels: np.ndarray, places: np.ndarray) -> np.ndarray:
+    # In parts: a folder may be larger than memory.
+    starts = range(0, len(places), _CHUNK)
+    return np.concatenate([statistics.colour_statistics(pixels[places[start : start + _CHUNK]]) for start in starts])
 
 
 def _of_pixels(pixels: np.ndarray) -> Mapping[str, np.ndarray]:

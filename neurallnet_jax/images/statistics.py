@@ -46,8 +46,8 @@ def colour_statistics(pixels: np.ndarray) -> np.ndarray:
     levels = np.arange(256)
     result = np.empty((len(pixels), 2 + len(COLOUR_LEVELS), 3))
     for place, image in enumerate(pixels):
-        for channel in range(3):
-            histogram = np.bincount(image[..., channel].ravel(), minlength=256)
+        histograms = np.array(Image.fromarray(np.ascontiguousarray(image)).histogram()).reshape(3, 256)
+        for channel, histogram in enumerate(histograms):
             mean = histogram @ levels / count
             result[place, 0, channel] = mean
             result[place, 1, channel] = np.sqrt(histogram @ (levels - mean) ** 2 / count)

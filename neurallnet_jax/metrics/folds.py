@@ -3,22 +3,15 @@
 Knows arrays only: neither models, files nor how folds were cut.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 
-from neurallnet_jax.metrics import calibration
-from neurallnet_jax.metrics.intervals import METRICS, Interval
+from neurallnet_jax.metrics import calibration, intervals
+from neurallnet_jax.metrics.intervals import METRICS, Interval, Metric, percentiles
 
-__all__ = ["FoldMean", "Metric", "Predicted", "difference", "draw_means", "percentiles", "summarise"]
-
-Metric: TypeAlias = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
-"""(labels, probabilities, weights) -> one value per column of weights."""
-
-_CHUNK = 250
-"""Draws computed together: large enough for NumPy, small enough for the cache."""
+__all__ = ["FoldMean", "Predicted", "difference", "draw_means", "summarise"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +88,7 @@ def summarise(
         sample, reason = draw_means(tested, metric=metric, by=by, draws=draws, seed=seed)
         found.append(None if sample is None else percentiles(sample, level))
         reasons += [reason] if reason else []
-    groups = sum(_strata_sizes(part) for part in _by_fold(tested))
+    groups = sum(_groups(part) for part in _by_fold(tested))
     mean = None if undefined else float(values.mean())
     return FoldMean(mean, deviations[0], deviations[1], found[0], found[1], groups, tuple(dict.fromkeys(reasons)))
 
@@ -141,26 +134,24 @@ def draw_means(
     _values(tested, metric)
     folds = [_Fold.of(part, by) for part in _by_fold(tested)]
     for fold in folds:
-        if lone := [label for label, _, count in fold.strata if count < 2]:
-            return None, f"fold {fold.number}: class {lone[0]} has only 1 {by}, so nothing varies between its draws"
-    generator = np.random.default_rng(seed)
-    parts = []
-    for start in range(0, draws, _CHUNK):
-        size = min(_CHUNK, draws - start)
-        scores = [_known_mean(list(fold.scores(METRICS[metric], generator, size))) for fold in folds]
-        parts.append(np.mean(scores, axis=0))
-    sample = np.concatenate(parts)
+        if reason := intervals.why_not(fold.labels, fold.units, by):
+            return None, f"fold {fold.number}: {reason}"
+    # A class of one fold is drawn apart from the same class of another.
+    classes = 1 + max(int(fold.labels.max()) for fold in folds)
+    strata = np.concatenate([place * classes + fold.labels for place, fold in enumerate(folds)])
+    ends = np.cumsum([len(fold.labels) for fold in folds])[:-1]
+
+    def mean(weights: np.ndarray) -> np.ndarray:
+        parts = np.split(weights, ends)
+        return np.mean(
+            [_known_mean(list(fold.scores(METRICS[metric], own))) for fold, own in zip(folds, parts, strict=True)],
+            axis=0,
+        )
+
+    sample = intervals.drawn(mean, strata, np.concatenate([fold.units for fold in folds]), draws=draws, seed=seed)
     if np.isnan(sample).all():
         return None, f"{metric} is not defined in any draw: a class has no image there"
     return sample, None
-
-
-def percentiles(sample: np.ndarray, level: float = 0.95) -> Interval:
-    """Return the middle `level` of a sample; draws in which the value is not defined stand aside."""
-    if not 0 < level < 1:
-        raise ValueError(f"level is {level}; expected between 0 and 1, such as 0.95")
-    low, high = np.nanquantile(sample, ((1 - level) / 2, (1 + level) / 2))
-    return Interval(float(low), float(high))
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,15 +162,15 @@ class _Fold:
         number: The fold.
         runs: One per seed.
         places: For each run, the place of each of its images among the fold's.
-        strata: Per class its label, unit of each of its images by place (others -1), and number of units.
-        size: Number of images.
+        labels: True class of each image.
+        units: Group of each image, or the image itself.
     """
 
     number: int
     runs: tuple[Predicted, ...]
     places: tuple[np.ndarray, ...]
-    strata: tuple[tuple[int, np.ndarray, int], ...]
-    size: int
+    labels: np.ndarray
+    units: np.ndarray
 
     @classmethod
     def of(cls, runs: Sequence[Predicted], by: str) -> "_Fold":
@@ -189,26 +180,15 @@ class _Fold:
         )
         labels = np.concatenate([run.labels for run in runs])[first]
         units = names if by == "image" else np.concatenate([run.groups for run in runs])[first]
-        strata = []
-        for label in np.unique(labels):
-            index = np.full(len(names), -1)
-            members = labels == label
-            distinct, index[members] = np.unique(units[members], return_inverse=True)
-            strata.append((int(label), index, len(distinct)))
         cuts = np.cumsum([len(run.images) for run in runs])[:-1]
-        return cls(runs[0].fold, tuple(runs), tuple(np.split(places.reshape(-1), cuts)), tuple(strata), len(names))
+        return cls(runs[0].fold, tuple(runs), tuple(np.split(places.reshape(-1), cuts)), labels, units)
 
-    def scores(self, metric: Metric, generator: np.random.Generator, size: int) -> Iterator[np.ndarray]:
-        """Yield the metric of every run in `size` draws that all of them share; NaN where none of its images is drawn."""
-        weights = np.empty((self.size, size))
-        for _, index, count in self.strata:
-            picks = generator.integers(count, size=(size, count)).T * size + np.arange(size)
-            drawn = np.bincount(picks.ravel(), minlength=count * size).reshape(count, size)
-            weights[index >= 0] = drawn[index[index >= 0]]
+    def scores(self, metric: Metric, weights: np.ndarray) -> Iterator[np.ndarray]:
+        """Yield the metric of every run under weights of the fold's images, (n, D); NaN where none of its own is drawn."""
         for run, places in zip(self.runs, self.places, strict=True):
             own = weights[places]
             drawn = own.sum(axis=0) > 0
-            values = np.full(size, np.nan)
+            values = np.full(len(drawn), np.nan)
             values[drawn] = metric(run.labels, run.probabilities, own[:, drawn])
             yield values
 
@@ -227,8 +207,9 @@ def _by_fold(tested: Sequence[Predicted]) -> list[list[Predicted]]:
     return [sorted((run for run in tested if run.fold == one), key=lambda run: run.seed) for one in numbers]
 
 
-def _strata_sizes(runs: Sequence[Predicted]) -> int:
-    return sum(count for _, _, count in _Fold.of(runs, "group").strata)
+def _groups(runs: Sequence[Predicted]) -> int:
+    fold = _Fold.of(runs, "group")
+    return len(set(zip(fold.labels.tolist(), fold.units.tolist(), strict=True)))
 
 
 def _values(tested: Sequence[Predicted], metric: str) -> np.ndarray:

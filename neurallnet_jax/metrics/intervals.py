@@ -22,8 +22,10 @@ __all__ = [
     "bootstrap",
     "check_groups",
     "check_options",
+    "drawn",
     "few",
     "from_json",
+    "percentiles",
     "resample",
     "to_json",
     "why_not",
@@ -213,21 +215,50 @@ def _intervals(
         return dict.fromkeys(metrics, (None, reason))
     ones = np.ones((len(labels), 1))
     defined = [name for name in metrics if not np.isnan(metrics[name](labels, probabilities, ones)[0])]
-    parts: dict[str, list[np.ndarray]] = {name: [] for name in defined}
-    for weights in resample(labels, units, draws=draws, generator=np.random.default_rng(seed)):
-        for name in defined:
-            parts[name].append(metrics[name](labels, probabilities, weights))
-    tails = ((1 - level) / 2, (1 + level) / 2)
+
+    def values(weights: np.ndarray) -> np.ndarray:
+        return np.array([metrics[name](labels, probabilities, weights) for name in defined])
+
     result: dict[str, tuple[Interval | None, str | None]] = {
         name: (None, f"{name} is not defined for these images: {_NEEDS.get(name, _TWO_CLASSES)}") for name in metrics
     }
-    for name in defined:
-        sample = np.concatenate(parts[name])
+    if defined:
+        samples = drawn(values, labels, units, draws=draws, seed=seed)
         # Every class keeps at least one image in every draw: what is defined for the images is defined in each draw.
-        assert not np.isnan(sample).any()
-        low, high = np.quantile(sample, tails)
-        result[name] = (Interval(float(low), float(high)), None)
+        assert not np.isnan(samples).any()
+        result |= {name: (percentiles(one, level), None) for name, one in zip(defined, samples, strict=True)}
     return result
+
+
+def drawn(
+    values: Callable[[np.ndarray], np.ndarray],
+    labels: np.ndarray,
+    units: np.ndarray,
+    *,
+    draws: int = 2000,
+    seed: int | np.random.Generator = 0,
+) -> np.ndarray:
+    """Return values under draws of units within each class, shape (..., draws).
+
+    Equal labels, units and seed give equal draws, so whatever is asked in one call, or in several, is paired.
+
+    Args:
+        values: Takes how often each image is drawn, float64 (N, D), and returns (..., D).
+        labels: What units are drawn within, classes as a rule, shape (N,).
+        units: What is drawn, one name per image, shape (N,); a unit belongs to one class.
+        draws: Number of draws.
+        seed: Seed of the generator, or a generator, which goes on.
+    """
+    generator = np.random.default_rng(seed)
+    return np.concatenate([values(one) for one in resample(labels, units, draws=draws, generator=generator)], axis=-1)
+
+
+def percentiles(sample: np.ndarray, level: float = 0.95) -> Interval:
+    """Return the middle `level` of a sample, shape (draws,), with equal tails; what is NaN stands aside."""
+    if not 0 < level < 1:
+        raise ValueError(f"level is {level}; expected between 0 and 1, such as 0.95")
+    low, high = np.quantile(sample[~np.isnan(sample)], ((1 - level) / 2, (1 + level) / 2))
+    return Interval(float(low), float(high))
 
 
 def resample(

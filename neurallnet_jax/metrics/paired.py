@@ -248,18 +248,17 @@ def bootstrap_difference(
         reason = f"{metric} is not defined for these images"
     if reason is not None:
         return Difference(values[0], values[1], None, None, None, counts, reason)
-    sample = np.concatenate(
-        [
-            score(truth, one, weights) - score(truth, other, weights)
-            for weights in intervals.resample(truth, names, draws=draws, generator=np.random.default_rng(seed))
-        ]
-    )
+
+    def difference(weights: np.ndarray) -> np.ndarray:
+        return score(truth, one, weights) - score(truth, other, weights)
+
+    sample = intervals.drawn(difference, truth, names, draws=draws, seed=seed)
     # What rounding leaves of a difference of equals is no side to lie on.
     sample[np.abs(sample) < _ROUNDING] = 0
-    low, high = np.quantile(sample, ((1 - level) / 2, (1 + level) / 2))
+    found = intervals.percentiles(sample, level)
     fewer = min(int((sample <= 0).sum()), int((sample >= 0).sum()))
     p = min(1.0, 2 * (1 + fewer) / (1 + draws))
-    return Difference(values[0], values[1], float(low), float(high), p, counts)
+    return Difference(values[0], values[1], found.low, found.high, p, counts)
 
 
 def holm(p_values: Sequence[float | None]) -> tuple[float | None, ...]:

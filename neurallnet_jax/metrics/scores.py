@@ -25,6 +25,7 @@ __all__ = [
     "weighted_balanced_accuracy",
     "weighted_macro_f1",
     "weighted_mean_average_precision",
+    "weighted_mean_recall",
     "weighted_sensitivity",
 ]
 
@@ -186,9 +187,26 @@ def weighted_accuracy(labels: np.ndarray, probabilities: np.ndarray, weights: np
 
 def weighted_balanced_accuracy(labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return the mean recall over classes that occur, per column; arguments as in `weighted_accuracy`."""
-    members = np.eye(probabilities.shape[1])[labels].T
-    found = members * (probabilities.argmax(axis=1) == labels)
-    return _mean_of_known(_ratio(found @ weights, members @ weights))
+    return weighted_mean_recall(labels, probabilities.argmax(axis=1) == labels, weights)
+
+
+def weighted_mean_recall(labels: np.ndarray, right: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the mean recall over classes that occur where it is known which answers are right, per column.
+
+    Args:
+        labels: True classes, shape (N,).
+        right: Whether each image is told right, under one condition or several, bool (..., N).
+        weights: As in `weighted_accuracy`.
+
+    Returns:
+        Balanced accuracies, (..., D).
+    """
+    members = [labels == k for k in np.unique(labels)]
+    return _mean_of_known(
+        np.stack(
+            [_ratio(right[..., own].astype(np.float64) @ weights[own], weights[own].sum(axis=0)) for own in members]
+        )
+    )
 
 
 def weighted_macro_f1(labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarray) -> np.ndarray:

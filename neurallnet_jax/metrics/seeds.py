@@ -5,10 +5,11 @@ Knows arrays only: neither models nor files.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-from neurallnet_jax.metrics import scores
+from neurallnet_jax.metrics import intervals, scores
 from neurallnet_jax.metrics.intervals import Interval
 
 __all__ = ["Difference", "Run", "balanced_accuracies", "paired_difference"]
@@ -51,8 +52,7 @@ class Difference:
 
 def balanced_accuracies(run: Run, weights: np.ndarray) -> np.ndarray:
     """Return the balanced accuracy for each column of weights, how often each image counts, shape (N, D)."""
-    classes = int(max(run.labels.max(), run.predicted.max())) + 1
-    return scores.weighted_balanced_accuracy(run.labels, np.eye(classes)[run.predicted], weights)
+    return scores.weighted_mean_recall(run.labels, run.predicted == run.labels, weights)
 
 
 def paired_difference(
@@ -93,14 +93,13 @@ def paired_difference(
     pairs = list(zip(arm, reference, strict=True))
     by_seed = np.array([_difference(*pair, np.ones((len(pair[0].labels), 1)))[0] for pair in pairs])
     interval = None
-    if all(_groups_vary(one) for one in arm):
+    if not any(intervals.why_not(one.labels, one.groups, "group") for one in arm):
         generator = np.random.default_rng(seed)
         drawn = _over_images(pairs, draws, generator)
         if len(pairs) > 1:
             error = by_seed.std(ddof=1) / np.sqrt(len(pairs))
             drawn = drawn + error * generator.standard_t(len(pairs) - 1, size=draws)
-        low, high = np.quantile(drawn, ((1 - level) / 2, (1 + level) / 2))
-        interval = Interval(float(low), float(high))
+        interval = intervals.percentiles(drawn, level)
     return Difference(float(by_seed.mean()), tuple(by_seed.tolist()), interval)
 
 
@@ -109,27 +108,17 @@ def _difference(one: Run, other: Run, weights: np.ndarray) -> np.ndarray:
 
 
 def _over_images(pairs: Sequence[tuple[Run, Run]], draws: int, generator: np.random.Generator) -> np.ndarray:
-    """Return the mean difference over the seeds for each draw of images."""
-    weights: dict[bytes, np.ndarray] = {}
+    """Return the mean difference over the seeds for each draw of images, (draws,)."""
+    alike: dict[bytes, list[tuple[Run, Run]]] = {}
+    for pair in pairs:
+        alike.setdefault(pair[0].labels.tobytes() + pair[0].groups.tobytes(), []).append(pair)
     total = np.zeros(draws)
-    for one, other in pairs:
-        images = one.labels.tobytes() + one.groups.tobytes()
-        if images not in weights:
-            weights[images] = _drawn(one, draws, generator)
-        total += _difference(one, other, weights[images])
+    for same in alike.values():
+        images = same[0][0]
+        # Seeds with the same images see the same draws; other images are drawn on their own.
+        total += intervals.drawn(partial(_sum, same), images.labels, images.groups, draws=draws, seed=generator)
     return total / len(pairs)
 
 
-def _drawn(run: Run, draws: int, generator: np.random.Generator) -> np.ndarray:
-    """Return how often each image is drawn, (N, draws), drawing groups within each class."""
-    weights = np.empty((len(run.labels), draws))
-    for label in np.unique(run.labels):
-        members = np.flatnonzero(run.labels == label)
-        names, place = np.unique(run.groups[members], return_inverse=True)
-        often = generator.multinomial(len(names), np.full(len(names), 1 / len(names)), size=draws).T
-        weights[members] = often[place]
-    return weights
-
-
-def _groups_vary(run: Run) -> bool:
-    return all(len(np.unique(run.groups[run.labels == label])) > 1 for label in np.unique(run.labels))
+def _sum(pairs: Sequence[tuple[Run, Run]], weights: np.ndarray) -> np.ndarray:
+    return np.sum([_difference(*pair, weights) for pair in pairs], axis=0)

@@ -8,9 +8,26 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, UInt32
 
 from neurallnet_jax.checkpoint import Preprocessing
+from neurallnet_jax.network import white
 from neurallnet_jax.spec import Encoding
 
-__all__ = ["direct", "encode", "latency", "rate"]
+__all__ = ["balance", "direct", "encode", "latency", "rate"]
+
+
+def balance(
+    pixels: Float[Array, "*n height width channels"], level: int | None
+) -> Float[Array, "*n height width channels"]:
+    """Return images after white balance, whole numbers; a gradient sees one factor per channel, held still.
+
+    Args:
+        pixels: Images, 0 to 255; fractions are cut off.
+        level: Grey level of the background; None returns the pixels.
+    """
+    if level is None:
+        return pixels
+    whole = jax.lax.stop_gradient(pixels).astype(jnp.int32)
+    scaled = pixels * (level / white.white_points(whole, jnp))
+    return white.balanced(whole, level, jnp).astype(pixels.dtype) + (scaled - jax.lax.stop_gradient(scaled))
 
 
 def direct(pixels: Float[Array, "*n channels"], preprocessing: Preprocessing) -> Float[Array, "1 *n channels"]:
@@ -47,13 +64,14 @@ def encode(
     Args:
         encoding: `direct`, `rate` or `latency`, see `spec.Network`.
         pixels: Images, 0 to 255.
-        preprocessing: Offset and scale of the direct encoding.
+        preprocessing: White level of every encoding; offset and scale of the direct one.
         key: Drawn from by the rate encoding only.
         steps: T.
 
     Raises:
         ValueError: An unknown encoding.
     """
+    pixels = balance(pixels, preprocessing.white_level)
     match encoding:
         case "direct":
             return direct(pixels, preprocessing)

@@ -235,11 +235,11 @@ def fit(
     progress: Progress,
     resumed: tuple[TrainState, Best] | None = None,
 ) -> Fitted:
-    """Train a classifier and return the best epoch by balanced accuracy on the validation images.
+    """Train a classifier and return the epoch to keep: the best by balanced accuracy on validation images, or the last.
 
     Args:
         classifier: Where to begin.
-        data: Images and their parts.
+        data: Images, as `models.prepare` returns them, and their parts.
         settings: How to train.
         seed: Decides the order of the images, the augmentation and the rate encoding.
         progress: Who is told.
@@ -279,7 +279,7 @@ def fit(
                 return Fitted(best, state, finished=False)
         seconds = progress.clock() - since if since is not None else 0.0
         score, loss = evaluate(state.averaged)
-        better = score is None or loss is None or (score, -loss) > (best.score, -best.loss)
+        better = settings.keep == "last" or score is None or loss is None or (score, -loss) > (best.score, -best.loss)
         if better:
             kept = jax.tree.map(jnp.array, state.averaged)
             best = Best(epoch + 1, -1.0 if score is None else score, float("inf") if loss is None else loss, kept)

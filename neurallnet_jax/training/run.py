@@ -26,6 +26,7 @@ from neurallnet_jax.images import folder, splits
 from neurallnet_jax.metrics import calibration
 from neurallnet_jax.training import allocator, logs, loop
 from neurallnet_jax.training import request as requests
+from neurallnet_jax.training.alone import alone
 from neurallnet_jax.training.request import Request
 from neurallnet_jax.training.states import StateStore
 
@@ -146,7 +147,7 @@ def begun(out: Path) -> Request:
         data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ValueError(f"{out}: no RUN to resume ({RUN_NAME} is missing); train without --resume") from None
-    except (OSError, json.JSONDecodeError) as error:
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise ValueError(f"{path}: cannot be read ({error}); train into another folder") from None
     if not isinstance(data, dict) or data.get("format_version") != FORMAT_VERSION:
         found = data.get("format_version") if isinstance(data, dict) else None
@@ -169,30 +170,34 @@ def _train(
     clock: Callable[[], float],
 ) -> Result:
     started = clock()
+    source = checkpoints.load(request.source) if request.source else None
+    # Weights that have learned with one white level go on with it.
+    level = source.preprocessing.white_level if source else request.training.white_level
+    dataset = dataclasses.replace(dataset, pixels=models.prepare(dataset.pixels, level))
     parts = {part: splits.indices(split, part) for part in ("train", "validation", "test")}
     data = loop.TrainingData(dataset.pixels, dataset.labels, parts["train"], parts["validation"])
     steps_per_epoch = loop.steps_per_epoch(data, request.training)
-    classifier, seen_before = _classifier(request, dataset, parts["train"])
-    if not resume:
-        # Only now, so that a request that cannot be met leaves nothing behind.
-        out.mkdir(parents=True, exist_ok=True)
-        splits.write_split(split, dataset, out / SPLIT_NAME)
-        _write_run(out, request, command=command)
-    with StateStore(out / STATES_NAME) as store:
-        first = loop.begin(classifier, request.training, steps_per_epoch)
-        resumed = store.restore(first) if store.latest is not None else first
-        step = int(resumed[0].step)
-        watcher.opened(dataset, split, steps_per_epoch, step)
-        with logs.EpochLog(out, keep=step // steps_per_epoch) as log:
-            fitted = loop.fit(
-                classifier,
-                data,
-                request.training,
-                seed=request.seed,
-                progress=_Recorder(watcher, store, log, clock),
-                resumed=resumed,
-            )
-        store.save(fitted.state, fitted.best)
+    classifier, seen_before = _classifier(request, source, dataset, parts["train"])
+    # Only now, so that a request that cannot be met leaves nothing behind.
+    with alone(out):
+        if not resume:
+            splits.write_split(split, dataset, out / SPLIT_NAME)
+            _write_run(out, request, command=command)
+        with StateStore(out / STATES_NAME) as store:
+            first = loop.begin(classifier, request.training, steps_per_epoch)
+            resumed = store.restore(first) if store.latest is not None else first
+            step = int(resumed[0].step)
+            watcher.opened(dataset, split, steps_per_epoch, step)
+            with logs.EpochLog(out, keep=step // steps_per_epoch) as log:
+                fitted = loop.fit(
+                    classifier,
+                    data,
+                    request.training,
+                    seed=request.seed,
+                    progress=_Recorder(watcher, store, log, clock),
+                    resumed=resumed,
+                )
+            store.save(fitted.state, fitted.best)
     best = fitted.best
     validation = best.score if len(parts["validation"]) else None
     result = Result(None, best.epoch, validation, len(parts["test"]), int(fitted.state.step))
@@ -249,16 +254,17 @@ def _scheme(request: Request) -> splits.Scheme | None:
 
 
 def _classifier(
-    request: Request, dataset: folder.Dataset, train: np.ndarray
+    request: Request, source: checkpoints.Checkpoint | None, dataset: folder.Dataset, train: np.ndarray
 ) -> tuple[models.Classifier, tuple[str, ...]]:
     """Return where training begins, and the hashes of images that its weights have seen before."""
     key = jax.random.key(request.seed)
     network, bits = spec.with_classes(request.network, len(dataset.classes)), request.training.weight_bits
-    if request.source is None:
+    if source is None:
         mean = np.asarray(dataset.pixels[train]).reshape(-1, dataset.pixels.shape[-1]).mean(axis=0)
-        preprocessing = checkpoints.Preprocessing(offset=tuple(round(value) for value in mean.tolist()))
+        preprocessing = checkpoints.Preprocessing(
+            offset=tuple(round(value) for value in mean.tolist()), white_level=request.training.white_level
+        )
         return models.create(network, dataset.classes, preprocessing=preprocessing, key=key, weight_bits=bits), ()
-    source = checkpoints.load(request.source)
     fresh = models.create(network, dataset.classes, preprocessing=source.preprocessing, key=key, weight_bits=bits)
     weights = models.to_weights(fresh.variables)
     same_classes = source.classes == dataset.classes

@@ -121,6 +121,7 @@ def float_graph(saved: Checkpoint) -> Graph:
         saved.weights,
         offset=saved.preprocessing.offset,
         scale=saved.preprocessing.scale,
+        white_level=saved.preprocessing.white_level,
         classes=saved.classes,
     )
 

@@ -1,5 +1,6 @@
 """A RUN or a PORT as a file for others: NIR, StableHLO or safetensors. Knows both packages and no command line."""
 
+import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass
@@ -177,11 +178,12 @@ def _safetensors(source: Checkpoint | Port, path: Path) -> Written:
         image = source.graph.nodes[0]
         assert isinstance(image, InputNode), "a graph begins with its input"
         said |= {"structure": structure, "temperature": source.provenance.get("temperature")}
-        said |= {"preprocessing": {"offset": image.offset, "scale": image.scale}}
+        prepared = {"offset": image.offset, "scale": image.scale, "white_level": image.white_level}
+        said |= {"preprocessing": prepared}
     else:
         arrays = {name: array.copy(order="C") for name, array in source.weights.items()}
         said |= {"spec": spec.network_to_json(source.spec), "temperature": source.temperature}
-        said |= {"preprocessing": {"offset": source.preprocessing.offset, "scale": source.preprocessing.scale}}
+        said |= {"preprocessing": dataclasses.asdict(source.preprocessing)}
     # Values of safetensors metadata are text; each of ours is JSON.
     write_atomically(path, save(arrays, metadata={key: json.dumps(value) for key, value in said.items()}))
     return _written(source, "safetensors", path)

@@ -203,7 +203,7 @@ def _scores(work: _Work) -> tuple[Evaluation | Absent, str | None]:
         line = shortcuts.colour_line_of(work.saved, work.dataset, work.chosen)
     data, _ = work.names
     reason = None if line.reason is None else line.reason.replace(str(work.dataset.root), data)
-    return dataclasses.replace(found, colour_line=line.value), reason
+    return dataclasses.replace(found, colour_line=line.value, colour_line_reason=reason), reason
 
 
 def _leaks(work: _Work) -> Leaks | Absent:

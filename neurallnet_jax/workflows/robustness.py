@@ -1,5 +1,6 @@
 """The robustness test of a checkpoint, in floats or in the integers of its PORT. Knows both packages, no command line."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Literal, TypeAlias
 
@@ -8,7 +9,7 @@ import numpy as np
 from lava_port import emulator
 from lava_port.port import Port
 from neurallnet_jax.checkpoint import Checkpoint
-from neurallnet_jax.evaluation import robustness
+from neurallnet_jax.evaluation import robustness, shortcuts
 from neurallnet_jax.evaluation.robustness import Score, Scored
 from neurallnet_jax.evaluation.robustness_result import Robustness
 from neurallnet_jax.evaluation.selection import Selection
@@ -32,13 +33,13 @@ def measure(
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> Robustness:
-    """Return what `evaluation.robustness.measure` finds of a checkpoint, or of the PORT it converts to.
+    """Return what `evaluation.robustness.measure` finds of a checkpoint, or of its PORT, with the colour line beside it.
 
     Raises:
         ValueError: The images or names do not fit, or, in integers, the network does not convert.
     """
     score = robustness.float_score(saved) if backend == "float" else emulator_score(convert(saved))
-    return robustness.measure(
+    found = robustness.measure(
         dataset,
         selection,
         score,
@@ -48,6 +49,8 @@ def measure(
         seed=seed,
         progress=progress,
     )
+    line = shortcuts.colour_line_of(saved, dataset, selection)
+    return dataclasses.replace(found, colour_line=line.value, colour_line_reason=line.reason)
 
 
 def emulator_score(port: Port) -> Score:

@@ -44,7 +44,12 @@ def section(found: Comparison) -> Section:
         ]
     else:
         blocks.append(Absent("Scores", "The models were given without images; name a folder with --data."))
-    blocks += [_scores_table(found, names), _costs_table(found, names)]
+    blocks.append(_scores_table(found, names))
+    if scored and (
+        without := tuple(f"{names[row.name]}: {row.colour_line_reason}" for row in scored if row.colour_line is None)
+    ):
+        blocks.append(page.Points("No colour line", without))
+    blocks.append(_costs_table(found, names))
     if found.tests:
         blocks += [page.Text(CAUTION), _tests_table(found.tests, names)]
         if caution := few(found.groups, found.classes):
@@ -120,6 +125,7 @@ def _scores_table(found: Comparison, names: dict[str, str]) -> Table:
             (
                 names[row.name],
                 wording.percent(s and s.balanced_accuracy),
+                wording.percent(row.colour_line),
                 section_scores.interval_text("balanced_accuracy", interval and interval.group),
                 section_scores.interval_text("balanced_accuracy", interval and interval.image),
                 *(wording.number(value) for value in (s and s.auroc, s and s.mean_average_precision)),
@@ -128,9 +134,9 @@ def _scores_table(found: Comparison, names: dict[str, str]) -> Table:
                 f"{row.left_out + row.seen:,}",
             )
         )
-    header = ("Model", "Balanced accuracy (recall)", "95 % over groups", "95 % over images", "AUROC", "Mean average "
-              "precision", "Precision", "F1", "Own images", "Left out")  # fmt: skip
-    return Table("Scores on the shared images; means over classes", header, "l" + "r" * 9, tuple(rows))
+    header = ("Model", "Balanced accuracy (recall)", "Colour alone", "95 % over groups", "95 % over images", "AUROC",
+              "Mean average precision", "Precision", "F1", "Own images", "Left out")  # fmt: skip
+    return Table("Scores on the shared images; means over classes", header, "l" + "r" * 10, tuple(rows))
 
 
 def _costs_table(found: Comparison, names: dict[str, str]) -> Table:

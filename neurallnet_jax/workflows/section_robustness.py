@@ -10,7 +10,7 @@ from neurallnet_jax.checkpoint import write_atomically
 from neurallnet_jax.evaluation.robustness_result import Condition, Robustness, Summary
 from neurallnet_jax.images import corruptions
 from neurallnet_jax.metrics.intervals import Interval
-from neurallnet_jax.workflows import figures, figures_robustness, page, wording
+from neurallnet_jax.workflows import figures, figures_robustness, page, section_scores, wording
 from neurallnet_jax.workflows.page import Absent, Block, Card, Points, Section, Table
 
 __all__ = ["NOTICE", "render", "section", "write"]
@@ -30,7 +30,8 @@ def section(results: Mapping[str, Robustness]) -> Section:
     blocks: list[Block] = [_curves(results)]
     for name, found in results.items():
         of = f" of {name}" if len(results) > 1 else ""
-        blocks += [_summaries(found, of), _conditions(found, of), *_rates(found, of)]
+        line = section_scores.colour_block(found.colour_line, found.colour_line_reason)
+        blocks += [_summaries(found, of), line, _conditions(found, of), *_rates(found, of)]
     blocks.append(Points("How to read this", _reading(next(iter(results.values())))))
     return Section(
         "robustness",

@@ -22,6 +22,7 @@ __all__ = [
     "NOTICE",
     "card",
     "class_table",
+    "colour_block",
     "confusion_picture",
     "confusion_table",
     "interval_text",
@@ -73,13 +74,7 @@ def section(evaluation: Evaluation) -> Section:
                 "every figure."
             )
         )
-    if evaluation.colour_line is not None:
-        blocks.append(
-            page.Text(
-                f"Colour alone (nearest neighbour on 18 statistics) gets a balanced accuracy of "
-                f"{wording.percent(evaluation.colour_line)} on these images: what lies below it needs no cells."
-            )
-        )
+    blocks.append(colour_block(evaluation.colour_line, evaluation.colour_line_reason))
     rows = tuple(
         (METRICS[name], metric_text(name, getattr(scores, name)), *_both(name, evaluation.intervals.get(name)))
         for name in METRICS
@@ -108,6 +103,16 @@ def card(evaluation: Evaluation) -> Card:
     line = evaluation.colour_line
     beside = "" if line is None else f"; colour alone {wording.percent(line)}"
     return Card("Balanced accuracy", wording.percent(evaluation.scores.balanced_accuracy), over + beside)
+
+
+def colour_block(line: float | None, reason: str | None) -> Block:
+    """Return what colour alone gets on the same images, or why that is not known."""
+    if line is None:
+        return page.Absent("Colour line", reason or "not computed")
+    return page.Text(
+        f"Colour alone, the nearest neighbour on 18 colour statistics, gets a balanced accuracy of {wording.percent(line)} "
+        "on the same unseen images: a score near it does not show that cells are read."
+    )
 
 
 def write(evaluation: Evaluation, path: Path, *, subject: str, command: str) -> Path:

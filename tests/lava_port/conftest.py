@@ -107,6 +107,15 @@ def small_networks() -> dict[str, spec.Network]:
     }  # fmt: skip
 
 
+def balance_by_sorting(images: np.ndarray, level: int | None) -> np.ndarray:
+    """Return images (n, height, width, channels) whose brightest tenth begins at `level` in every channel, int64."""
+    if level is None:
+        return images.astype(np.int64)
+    flat = np.sort(images.reshape(len(images), -1, images.shape[-1]).astype(np.int64), axis=1)
+    white = np.maximum(flat[:, -int(np.ceil(flat.shape[1] / 10))], 1)[:, None, None]
+    return np.minimum(255, np.floor(images.astype(np.int64) * level / white + 0.5)).astype(np.int64)
+
+
 MODES = ("threshold", "plain", "wrap", "saturate")
 """Regimes of a drawn integer network: potentials that land on the threshold, ordinary ones, currents beyond 24 bits,
 potentials at their clip."""
@@ -117,7 +126,11 @@ def draw_fixed_graph(seed: int, mode: str = "plain") -> graph.FixedGraph:
     rng = np.random.default_rng(seed)
     steps = int(rng.integers(1, 6))
     shape: tuple[int, ...] = (int(rng.integers(3, 8)), int(rng.integers(3, 8)), int(rng.choice([1, 2, 3])))
-    nodes: list[graph.FixedNode] = [graph.FixedInput("input", shape, tuple(rng.integers(0, 256, shape[2]).tolist()))]
+    nodes: list[graph.FixedNode] = [
+        graph.FixedInput(
+            "input", shape, tuple(rng.integers(0, 256, shape[2]).tolist()), white_level=(None, 180)[seed % 2]
+        )
+    ]
     number = itertools.count(1)
     for _ in range(int(rng.integers(1, 4))):
         nodes += _drawn_conv(rng, nodes[-1], next(number), mode)
@@ -351,7 +364,13 @@ def exportable(lowered: Callable[[spec.Network, int], graph.Graph]) -> Callable[
 
 def normalised_images(image: graph.InputNode, images: np.ndarray) -> np.ndarray:
     """Return what a network hears, (batch, channels, height, width), of uint8 images (batch, height, width, channels)."""
-    return np.moveaxis((images.astype(np.float64) - np.array(image.offset)) / image.scale, -1, 1)
+    pixels = balance_by_sorting(images, image.white_level)
+    return np.moveaxis((pixels.astype(np.float64) - np.array(image.offset)) / image.scale, -1, 1)
+
+
+@pytest.fixture(scope="session")
+def balanced() -> Callable[[np.ndarray, int | None], np.ndarray]:
+    return balance_by_sorting
 
 
 @pytest.fixture(scope="session")

@@ -78,8 +78,8 @@ def test_the_judge_scores_as_the_classifier_of_the_checkpoint_does(
 
     weights = weights_of(network, 12)
     images = images_of((*network.image_size, network.channels), 4, 6)
-    graph = passes.fold(lower(network, weights, offset=OFFSET, scale=SCALE, classes=CLASSES))
-    saved = checkpoint.Checkpoint(network, weights, checkpoint.Preprocessing(OFFSET, SCALE), CLASSES)
+    graph = passes.fold(lower(network, weights, offset=OFFSET, scale=SCALE, classes=CLASSES, white_level=210))
+    saved = checkpoint.Checkpoint(network, weights, checkpoint.Preprocessing(OFFSET, SCALE, 210), CLASSES)
     classifier = models.from_checkpoint(saved)
     logits = models.make_predict(classifier)(classifier.variables, images)
     np.testing.assert_allclose(run_float(graph, images).scores, logits, rtol=1e-3, atol=1e-4)

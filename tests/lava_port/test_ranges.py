@@ -10,13 +10,13 @@ from lava_port import graph, ranges, reference
 
 @settings(deadline=None, max_examples=20)
 @given(seed=st.integers(0, 2**32 - 1))
-def test_currents_and_scores_stay_within_their_range(fixed_graph_of, images_of, mode, seed):
+def test_currents_and_scores_stay_within_their_range(fixed_graph_of, images_of, balanced, mode, seed):
     network = fixed_graph_of(seed, mode)
     known = ranges.ranges(network)
     coins = np.random.default_rng(seed).choice([0, 255], (4, *network.nodes[0].shape)).astype(np.uint8)
     images = np.concatenate([images_of(network.nodes[0].shape, 2, seed), coins])
     seen = reference.run_fixed(network, images)
-    values = {"input": images[None].astype(np.int64) - network.nodes[0].offset}
+    values = {"input": balanced(images, network.nodes[0].white_level)[None] - network.nodes[0].offset}
     values |= {layer.name: layer.spikes for layer in seen.layers}
     for node in network.nodes:
         if isinstance(node, graph.FixedConv | graph.FixedDense):

@@ -94,7 +94,7 @@ def neuron(node, cell, current, gate):
 
 
 def simulate(network, image):
-    """Return spikes, potentials and what is counted by layer and clock step, and the class scores."""
+    """Return spikes, potentials and what is counted by layer and clock step, and the class scores, of a balanced image."""
     depth = collections.Counter()
     for node in network.nodes:
         depth[node.name] = depth[node.inputs[0]] if node.inputs else 0
@@ -146,11 +146,13 @@ def simulate(network, image):
 
 @settings(deadline=None, max_examples=12)
 @given(seed=st.integers(0, 2**32 - 1))
-def test_a_simulator_with_one_clock_and_queues_of_messages_spikes_alike(fixed_graph_of, images_of, mode, seed):
+def test_a_simulator_with_one_clock_and_queues_of_messages_spikes_alike(
+    fixed_graph_of, images_of, balanced, mode, seed
+):
     network = fixed_graph_of(seed, mode)
     images = images_of(network.nodes[0].shape, 2, seed)
     seen = reference.run_fixed(network, images, potentials=True)
-    for index, image in enumerate(images):
+    for index, image in enumerate(balanced(images, network.nodes[0].white_level)):
         spikes, potentials, facts, scores = simulate(network, image)
         for layer in seen.layers:
             steps = range(layer.window.start, layer.window.stop)

@@ -30,7 +30,7 @@ def trained() -> Checkpoint:
     return Checkpoint(
         spec=NETWORK,
         weights={f"params/{name}": rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()},
-        preprocessing=Preprocessing(offset=(1, 2, 3), scale=60.1),
+        preprocessing=Preprocessing(offset=(1, 2, 3), scale=60.1, white_level=230),
         classes=("good", "bäd"),
         seen=(a_hash("b"), a_hash("a")),
         test=(a_hash("c"),),
@@ -121,9 +121,21 @@ def rewritten(path: Path, **changes: object) -> None:
     save_file(arrays, str(path), metadata={"checkpoint": text, "sha256": digest})
 
 
+def test_a_checkpoint_of_version_1_is_read_without_a_white_level(trained, tmp_path):
+    path = checkpoint.save(trained, tmp_path)
+    rewritten(path, format_version=1, preprocessing={"offset": [1, 2, 3], "scale": 60.1})
+    assert checkpoint.load(tmp_path).preprocessing == Preprocessing((1, 2, 3), 60.1)
+
+
+@pytest.mark.parametrize("level", [0, 256, 2.5, "bright"])
+def test_a_white_level_that_is_no_grey_level_is_refused(level):
+    with pytest.raises(ValueError, match="white_level is"):
+        Preprocessing(white_level=level)
+
+
 def test_a_newer_version_is_refused_with_the_remedy(trained, tmp_path):
     rewritten(checkpoint.save(trained, tmp_path), format_version=checkpoint.FORMAT_VERSION + 1)
-    with pytest.raises(ValueError, match=r"format version 2, this release reads 1; upgrade neurallnet-jax"):
+    with pytest.raises(ValueError, match=r"format version 3, this release reads up to 2; upgrade neurallnet-jax"):
         checkpoint.load(tmp_path)
 
 

@@ -294,7 +294,7 @@ def towards_zero(number: int, divisor: int) -> int:
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), mode=st.sampled_from(["threshold", "plain"]), compartments=st.integers(1, 30))
 def test_counts_are_those_of_a_list_of_every_spike_weight_and_destination(
-    seed, mode, compartments, fixed_graph_of, images_of, make_chip
+    seed, mode, compartments, fixed_graph_of, images_of, make_chip, balanced
 ):
     """Stored and non-zero synops, active neurons, and messages to the cores that the list names."""
     graph = fixed_graph_of(seed, mode)
@@ -306,7 +306,10 @@ def test_counts_are_those_of_a_list_of_every_spike_weight_and_destination(
     for node in [one for one in graph.nodes if isinstance(one, FixedConv | FixedDense)]:
         source = find(graph, node.inputs[0])
         analogue = isinstance(source, FixedInput)
-        sent = (images[None].astype(int) - np.array(source.offset)) if analogue else trace.layer(source.name).spikes
+        if isinstance(source, FixedInput):
+            sent = balanced(images, source.white_level)[None] - np.array(source.offset)
+        else:
+            sent = trace.layer(source.name).spikes
         met = meetings(node, source.shape)
         hold = next((one for one in graph.nodes if isinstance(one, FixedHold) and one.inputs[0] == node.name), None)
         behind = next(

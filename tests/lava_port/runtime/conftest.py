@@ -46,7 +46,7 @@ def draw_everything(seed: int = 2) -> graph.FixedGraph:
     # Not one positive weight: Lava would take such a matrix for inhibitory, and -256 for -255, unless told otherwise.
     inhibitory = np.where(np.eye(5, 7), -256, -np.abs(_even(rng, 5, 7))).astype(np.int16)
     nodes = (
-        graph.FixedInput("input", (12, 10, 3), (100, 128, 255)),
+        graph.FixedInput("input", (12, 10, 3), (100, 128, 255), white_level=240),
         conv("conv_1", ("input",), (6, 5, 6), _even(rng, 6, 3, 3, 3), (2, 2), one),
         # Currents of up to 2^18 wrap in 24 bits once they are shifted by 6.
         graph.FixedHold("hold", ("conv_1",), (6, 5, 6), 1),

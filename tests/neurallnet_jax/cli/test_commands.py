@@ -418,8 +418,8 @@ def test_ablate_resumes_without_repeating_its_settings(
     assert "What each part of the network is worth" in text
     assert "neurallnet ablate --out out --resume" in text
     record = json.loads((ablated / "ablation.json").read_text(encoding="utf-8"))
-    settings = "--split random --study none --seeds 1 --fold 0 --image-size 32 --epochs 1 --preset tiny"
-    assert record["command"] == f"neurallnet ablate --out out --data smears {settings}"
+    settings = "--study none --seeds 1 --split random --fold 0 --image-size 32 --epochs 1 --preset tiny"
+    assert record["command"] == f"neurallnet ablate --data smears --out out {settings}"
 
 
 def test_ablate_shows_what_is_finished(neurallnet: Callable[..., Answer], ablated: Path) -> None:
@@ -456,6 +456,9 @@ def test_evaluate_holds_what_its_contract_says(
     assert answer.json["n"] == 4 * COUNT
     assert answer.json["seen"] == len(checkpoint.load(trained).seen) == 4 * COUNT - 4
     assert np.sum(answer.json["confusion"]) == 4 * COUNT
+    assert 0 <= answer.json["colour_line"] <= 1
+    assert answer.json["colour_line_reason"] is None
+    assert f"balanced accuracy {answer.json['colour_line']:.4f} on the same unseen images" in answer.out
     low, high = answer.json["intervals"]["accuracy"]["image"]
     assert low <= answer.json["accuracy"] <= high
     assert "group" in answer.json["intervals"]["accuracy"]
@@ -475,7 +478,10 @@ def test_a_table_of_predictions_stands_for_a_run(
     first = neurallnet("evaluate", trained, "--data", smears, "--predictions", table)
     again = neurallnet("evaluate", table, "--data", smears)
     assert again.code == 0
-    assert again.json == first.json
+    assert again.json["colour_line"] is None
+    assert "does not say which images its model has seen" in again.json["colour_line_reason"]
+    colour = {"colour_line": first.json["colour_line"], "colour_line_reason": None}
+    assert again.json | colour == first.json
     unseen = neurallnet("evaluate", table, "--data", smears, "--only", "unseen")
     assert (unseen.json["n"], unseen.json["seen"]) == (4, 0)
     refused(
@@ -506,6 +512,8 @@ def test_evaluate_writes_a_page_and_a_diagram(
     assert plot.read_text(encoding="utf-8").startswith("<?xml")
     text = html.read_text(encoding="utf-8")
     assert "Sensitivity" in text
+    assert "Colour alone, the nearest neighbour on 18 colour statistics" in text
+    assert f"neurallnet evaluate {trained.name} --data {smears.name} --only test" in text
     assert str(smears.parent) not in text
     assert answer.json["reliability"]["n"]
     assert {"sensitivity", "specificity", "macro_f1"} <= set(answer.json["intervals"])
@@ -1456,7 +1464,7 @@ def test_audit_shortcuts_scores_every_shortcut_and_a_run_without_them(
 ) -> None:
     page = tmp_path / "page.html"
     answer = neurallnet(
-        "audit", "shortcuts", smears, "--run", trained, "--split", "random", "--folds", 0, 2, "--html", page
+        "audit", "shortcuts", smears, "--run", trained, "--split", "random", "--fold", 0, 2, "--html", page
     )
     assert answer.code == 0
     assert answer.json["n"] == 4 * COUNT
@@ -1471,7 +1479,7 @@ def test_audit_shortcuts_scores_every_shortcut_and_a_run_without_them(
     assert answer.json["runs"][0]["n"] == len(checkpoint.load(trained).test)
     assert "JPEG settings of the file: smear-0001.png is PNG, no JPEG" in " ".join(answer.out.split())
     assert str(tmp_path) not in page.read_text(encoding="utf-8")
-    assert f"--run {trained.name} --split random --folds 0 2" in page.read_text(encoding="utf-8")
+    assert f"--run {trained.name} --split random --fold 0 2" in page.read_text(encoding="utf-8")
 
 
 def test_audit_shortcuts_refuses_a_folder_that_the_folds_or_the_run_do_not_fit(
@@ -1495,7 +1503,7 @@ def test_audit_shortcuts_refuses_a_folder_that_the_folds_or_the_run_do_not_fit(
 
 
 def test_audit_shortcuts_skips_what_is_no_image_and_says_so(neurallnet: Callable[..., Answer], marred: Path) -> None:
-    answer = neurallnet("audit", "shortcuts", marred, "--split", "random", "--folds", 0)
+    answer = neurallnet("audit", "shortcuts", marred, "--split", "random", "--fold", 0)
     assert answer.code == 1
     assert marred_files(answer.json["skipped"]) == {"Benign/cut.png", "Pre-B/empty.png", "Pro-B/text.jpg"}
 

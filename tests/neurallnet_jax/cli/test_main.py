@@ -1,5 +1,6 @@
 """Every command: its help, its JSON, its refusals; and the one line that bad input gets."""
 
+import argparse
 import importlib
 import os
 import subprocess
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from neurallnet_jax.cli import arguments as arguments_of
 from neurallnet_jax.cli import main as cli
 
 COMMANDS = sorted(cli.COMMANDS)
@@ -153,17 +155,38 @@ BAD_INPUT = [
     (["audit", "leaks", ".", "."], "is DIR itself"),
     (["audit", "leaks", ".", "--json", "."], "is a folder; name a file"),
     (["synthesise", "--out", "smears", "--count", "0"], "0 is not at least 1"),
-    (["audit"], "the following arguments are required: AUDIT"),
-    (["audit", "luck", "."], "invalid choice: 'luck'"),
     (["audit", "shortcuts", "nowhere"], "nowhere: does not exist"),
     (["audit", "shortcuts", "."], "has no sub-folder"),
     (["audit", "shortcuts", ".", "--run", "nowhere"], "no RUN"),
     (["audit", "shortcuts", ".", "--run", "pretrained", "--run", "pretrained"], "a RUN is named twice"),
-    (["audit", "shortcuts", ".", "--folds", "5"], "'5' is no fold; expected 0 to 4"),
+    (["audit", "shortcuts", ".", "--fold", "5"], "'5' is no fold; expected 0 to 4"),
     (["audit", "shortcuts", ".", "--margin", "-3"], "'-3' is no whole number of captures"),
     (["audit", "shortcuts", ".", "--split", "random", "--margin", "3"], "--margin goes with --split contiguous"),
     (["audit", "shortcuts", ".", "--html", "."], "is a folder; name a file in it"),
 ]
+
+
+SHOWN = {
+    "compare": ("/a/b/r1 pretrained --data /x/smears --html p.html", "r1 pretrained --data smears"),
+    "calibrate": ("/q/r --data /x/d --folds /a/cv --by-class --json j", "r --data d --folds cv --by-class"),
+    "evaluate": (
+        "--data /x/d --only test --limit 5 --predictions /y/p.csv",
+        "pretrained --data d --only test --limit 5",
+    ),
+    "audit_leaks": ("/x/d /y/e --split /r/RUN", "d e --split RUN"),
+    "audit_shortcuts": ("--fold 0 2 --run /a/b --run c -- /x/d", "d --run b --run c --fold 0 2"),
+    "ablate": ("--out /a/f --data /d/e --study twin steps --resume", "--data e --out f --study twin steps --resume"),
+}
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_a_page_shows_what_was_asked_and_no_place_outside_it(name: str) -> None:
+    given, expected = SHOWN[name]
+    command = importlib.import_module(f"neurallnet_jax.cli.{name}")
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    said = arguments_of.shown(name.replace("_", " "), parser.parse_args(given.split()), command.add_arguments)
+    assert said == f"neurallnet {name.replace('_', ' ')} {expected}"
 
 
 @pytest.mark.parametrize(("arguments", "message"), BAD_INPUT, ids=[" ".join(words) for words, _ in BAD_INPUT])

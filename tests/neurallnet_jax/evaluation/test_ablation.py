@@ -22,6 +22,7 @@ from neurallnet_jax.evaluation import ablation, ablation_results, arms, evaluate
 from neurallnet_jax.images import folder
 from neurallnet_jax.training import loop
 from neurallnet_jax.training import run as runs
+from neurallnet_jax.training.alone import alone
 
 SIDE = 8
 
@@ -264,13 +265,14 @@ def test_a_manifest_without_test_images_is_refused(protocol, data, tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "cannot be read"),
+        ("{", "ablation.json: cannot be read"),
+        ("\xff\xfe", "ablation.json: cannot be read"),
         ('{"format_version": 9}', "format version 9"),
         ('{"format_version": 1}', "does not say what"),
     ],
 )
 def test_a_damaged_record_is_refused(tmp_path, text, message):
-    (tmp_path / "ablation.json").write_text(text)
+    (tmp_path / "ablation.json").write_text(text, encoding="latin-1")
     with pytest.raises(ValueError, match=message):
         ablation.begun(tmp_path)
 
@@ -279,3 +281,11 @@ def test_a_line_that_is_no_result_is_named(tmp_path):
     (tmp_path / "results.jsonl").write_text('{"arm": "se", "seed": 0, "run": "x"}\n{"mood": 3}\n')
     with pytest.raises(ValueError, match=r"results.jsonl, line 2: is no result of this release"):
         ablation.read_results(tmp_path)
+    (tmp_path / "results.jsonl").write_bytes(b"\xff\xfe\n")
+    with pytest.raises(ValueError, match=r"results.jsonl: is no text"):
+        ablation.read_results(tmp_path)
+
+
+def test_a_second_process_in_the_folder_is_refused(done, protocol):
+    with alone(done[0]), pytest.raises(ValueError, match=f"process {os.getpid()} is at work in it"):
+        ablation.ablate(protocol, done[0], resume=True)

@@ -10,7 +10,7 @@ import scipy.special
 from neurallnet_jax.evaluation import comparison
 from neurallnet_jax.evaluation.comparison import Entrant
 from neurallnet_jax.evaluation.footprint import Footprint, Latency
-from neurallnet_jax.evaluation.predictions import PredictionTable
+from neurallnet_jax.evaluation.predictions import PredictionTable, in_order, take
 from neurallnet_jax.metrics import intervals, paired, scores
 
 CLASSES = ("Benign", "Early Pre-B", "Pre-B")
@@ -63,6 +63,26 @@ def test_scores_and_tests_are_those_of_the_shared_images():
         assert (test.p, test.difference) == (expected.p, expected.difference)
         assert test.class_name == (None if k is None else CLASSES[k])
     assert [test.p_holm for test in found.tests] == list(paired.holm([test.p for test in found.tests]))
+
+
+def test_the_colour_line_is_that_of_the_shared_images_whatever_the_order_of_classes_and_images():
+    """Colour is right on the even images; of 30..59, which are shared, half of every class are even."""
+    one, other = table(0), table(1, range(30, 90))
+    wrong = np.where(one.labels == 0, 1, 0)
+    said = np.where(np.arange(60) % 2 == 0, one.labels, wrong)
+    colour = dataclasses.replace(one, probabilities=np.eye(3)[said])
+    shuffled = in_order(take(colour, np.arange(60)[::-1]), CLASSES[::-1])
+    for known in (colour, shuffled):
+        entrants = [
+            dataclasses.replace(entrant("a", one), colour=known),
+            dataclasses.replace(entrant("b", other), colour_reason="why not"),
+        ]
+        found = comparison.compare(entrants, draws=20)
+        assert found.shared == 30
+        assert [row.colour_line for row in found.models] == [0.5, None]
+        assert [row.colour_line_reason for row in found.models] == [None, "why not"]
+        again = comparison.from_json(json.loads(json.dumps(comparison.to_json(found))))
+        assert [row.colour_line for row in again.models] == [0.5, None]
 
 
 def test_images_that_one_lacks_or_has_seen_are_left_out_for_all():

@@ -78,7 +78,10 @@ def test_groups_are_those_of_the_test_images(found: CrossValidation) -> None:
     assert contiguous.groups == 10
     # One group of a class cannot vary.
     assert contiguous.group is None
-    assert "fold 0: class 0 has only 1 group, so nothing varies between its draws" in contiguous.reasons
+    assert (
+        "fold 0: class 0 has only 1 group, so nothing varies between its draws; at least 2 are needed"
+        in contiguous.reasons
+    )
     assert random.group is not None
     assert found.gaps[0].group is None
 

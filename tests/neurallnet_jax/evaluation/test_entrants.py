@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from neurallnet_jax import checkpoint, models, spec
-from neurallnet_jax.evaluation import comparison, entrants, evaluate, predictions
+from neurallnet_jax.evaluation import comparison, entrants, evaluate, predictions, shortcuts
 from neurallnet_jax.evaluation.selection import select
 from neurallnet_jax.images import folder, splits
 
@@ -77,6 +77,24 @@ def test_runs_and_tables_stand_side_by_side(saved, smears, opened, tmp_path):
     assert found[2].table is not None
     np.testing.assert_array_equal(found[0].table.probabilities, found[2].table.probabilities)
     np.testing.assert_array_equal(found[0].table.groups, found[2].table.groups)
+    assert [one.colour for one in found] == [None, None, None]
+    assert "the folder lacks a record of the images" in str(found[0].colour_reason)
+    assert "only its predictions were given" in str(found[2].colour_reason)
+
+
+def test_what_colour_says_of_the_test_images_stands_beside_a_run(saved, smears, opened, tmp_path):
+    """Noise tells no classes apart, so the line is checked against the nearest neighbours themselves."""
+    test, seen = hashes(opened, range(6, 18)), hashes(opened, range(0, 6)) + hashes(opened, range(18, 24))
+    run = run_of(saved, tmp_path / "a", test=test, seen=seen)
+    (one,), _ = entrants.open_entrants([run], data=smears, passes=1)
+    wide = folder.open_folder(smears, shortcuts.SIZE, classes=opened.classes)
+    known = np.array([*range(6), *range(18, 24)])
+    said = shortcuts.colour_answers(wide, known, np.arange(6, 18))
+    assert one.colour is not None
+    assert one.colour_reason is None
+    np.testing.assert_array_equal(one.colour.probabilities.argmax(axis=1), said)
+    (row,) = comparison.compare([one]).models
+    assert row.colour_line == shortcuts.colour_line(wide, known, np.arange(6, 18))
 
 
 def test_without_a_folder_runs_have_costs_and_no_scores(saved, tmp_path):

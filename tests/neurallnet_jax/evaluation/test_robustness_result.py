@@ -28,7 +28,7 @@ def found() -> Robustness:
 def test_it_is_plain_data_and_comes_back(found):
     data = json.loads(json.dumps(robustness_result.to_json(found), allow_nan=False))
     assert set(data) >= {"n", "seen", "clean", "corruptions", "summaries", "overall"}
-    assert set(data["clean"]) == {"balanced_accuracy", "interval", "rates"}
+    assert set(data["clean"]) == {"balanced_accuracy", "interval", "rates", "colour_line", "colour_line_reason"}
     assert set(data["corruptions"][0]) >= {
         "name", "severity", "parameter", "unit", "balanced_accuracy", "interval", "drop", "changed", "rates",
     }  # fmt: skip

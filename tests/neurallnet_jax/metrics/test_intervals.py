@@ -54,6 +54,42 @@ def test_every_metric_equals_a_plain_loop_over_resampled_images():
     assert set(result) == set(intervals.METRICS)
 
 
+def test_what_is_asked_of_the_same_images_sees_the_same_draws():
+    """A condition that gets one image more right in every group lies above by the same in every draw."""
+    labels, groups = np.repeat([0, 1], 40), np.arange(80) // 4
+    worse = np.random.default_rng(0).random(80) < 0.5
+    worse[::4] = False
+    better = worse.copy()
+    better[::4] = True
+
+    def recalls(right):
+        return lambda weights: scores.weighted_mean_recall(labels, right, weights)
+
+    together = intervals.drawn(recalls(np.array([worse, better])), labels, groups, draws=300)
+    assert together.shape == (2, 300)
+    assert together[0].std() > 0.02
+    np.testing.assert_allclose(together[1] - together[0], 0.25)
+    np.testing.assert_array_equal(intervals.drawn(recalls(worse), labels, groups, draws=300), together[0])
+
+
+def test_the_spread_over_groups_is_that_of_the_mean_of_groups():
+    """Groups all right or all wrong, 20 per class: the deviation of a mean of 20 drawn groups, sqrt(p q / 20)."""
+    labels, groups = np.repeat([0, 1], 200), np.arange(400) // 10
+    right = groups % 2 == 0
+    sample = intervals.drawn(
+        lambda weights: scores.weighted_mean_recall(labels, right, weights), labels, groups, draws=4000
+    )
+    assert sample.mean() == pytest.approx(0.5, abs=0.01)
+    assert sample.std() == pytest.approx(np.sqrt(0.25 / 20 / 2), rel=0.05)
+
+
+def test_percentiles_cut_equal_tails_and_leave_out_what_is_not_defined():
+    found = intervals.percentiles(np.append(np.arange(1001) / 1000, np.nan), level=0.9)
+    assert (found.low, found.high) == pytest.approx((0.05, 0.95))
+    with pytest.raises(ValueError, match="level is 1; expected between 0 and 1"):
+        intervals.percentiles(np.zeros(3), level=1)
+
+
 def test_the_image_interval_of_accuracy_matches_binomial_theory():
     """One class right 80 of 100 times: the standard error of the resampled accuracy is sqrt(0.8 * 0.2 / 100) = 0.04."""
     labels = np.zeros(100, dtype=int)

@@ -101,6 +101,22 @@ def test_the_order_of_the_images_does_not_matter(seed, levels):
         assert first[name] == pytest.approx(second[name], abs=1e-12)
 
 
+@given(st.integers(0, 99))
+def test_the_mean_recall_of_several_conditions_is_that_of_scikit_learn_for_each(seed):
+    labels, _ = predictions(seed)
+    answers = np.random.default_rng(seed).integers(4, size=(3, len(labels)))
+    counts = np.random.default_rng(seed + 1).integers(1, 4, (len(labels), 2)).astype(float)
+    found = scores.weighted_mean_recall(labels, answers == labels, counts)
+    for row, answer in zip(found, answers, strict=True):
+        expected = [reference.balanced_accuracy_score(labels, answer, sample_weight=one) for one in counts.T]
+        np.testing.assert_allclose(row, expected)
+
+
+def test_classes_that_do_not_occur_or_are_not_drawn_do_not_count():
+    right, weights = np.array([True, False, True]), np.array([[1.0, 1, 0], [1, 1, 0], [1, 0, 1]])
+    assert scores.weighted_mean_recall(np.array([0, 0, 2]), right, weights).tolist() == [0.75, 0.5, 1]
+
+
 @settings(deadline=None, max_examples=30)
 @given(seed=st.integers(0, 2**16))
 def test_sensitivity_and_specificity_are_the_recalls_of_malignant_and_benign(seed):

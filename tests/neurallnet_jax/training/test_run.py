@@ -219,7 +219,8 @@ def test_resuming_what_was_never_begun_is_refused(request_, tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "cannot be read"),
+        ("{", "run.json: cannot be read"),
+        ("\xff\xfe", "run.json: cannot be read"),
         ("[]", "format version None"),
         ('{"format_version": 2}', "format version 2, this release reads 1"),
         ('{"format_version": 1}', "does not say what was asked for"),
@@ -227,7 +228,7 @@ def test_resuming_what_was_never_begun_is_refused(request_, tmp_path):
     ],
 )
 def test_a_request_that_cannot_be_read_is_refused(request_, tmp_path, text, message):
-    (tmp_path / runs.RUN_NAME).write_text(text)
+    (tmp_path / runs.RUN_NAME).write_text(text, encoding="latin-1")
     with pytest.raises(ValueError, match=message):
         runs.train(request_, tmp_path, resume=True)
 

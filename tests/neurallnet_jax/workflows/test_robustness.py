@@ -1,3 +1,4 @@
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 from lava_port import reference
 from neurallnet_jax import models, spec
 from neurallnet_jax.checkpoint import Checkpoint
+from neurallnet_jax.evaluation import robustness_result, shortcuts
 from neurallnet_jax.evaluation.selection import Selection
 from neurallnet_jax.images import synthetic
 from neurallnet_jax.images.corruptions import SIDE
@@ -57,3 +59,15 @@ def test_a_checkpoint_is_tested_in_either_arithmetic(saved: Checkpoint, dataset:
     assert list(found.clean.rates) == ["lif_1", "lif_2"]
     assert found.conditions[1].rates != found.clean.rates
     assert found.n == 8
+    assert found.colour_line is None
+    assert "lacks a record of the images" in str(found.colour_line_reason)
+
+
+def test_the_colour_line_stands_beside_the_clean_figure(saved: Checkpoint, dataset: Dataset) -> None:
+    seen = tuple(record.sha256 for record in dataset.records[::2])
+    chosen = Selection(np.arange(1, 8, 2), np.zeros(4, bool))
+    found = robustness.measure(
+        dataclasses.replace(saved, seen=seen), dataset, chosen, names=["illumination"], severities=[1]
+    )
+    assert found.colour_line == shortcuts.colour_line(dataset, np.arange(0, 8, 2), chosen.places)
+    assert robustness_result.from_json(robustness_result.to_json(found)) == found

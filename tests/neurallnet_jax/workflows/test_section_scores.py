@@ -75,11 +75,12 @@ def test_what_flatters_or_is_missing_is_said(tmp_path):
     assert "every draw gives 1" in rendered(evaluation(skill=50.0), tmp_path)
 
 
-def test_the_colour_line_stands_beside_the_scores_where_it_is_known(tmp_path):
+def test_the_colour_line_stands_beside_the_scores_or_the_reason_why_there_is_none(tmp_path):
     plain = evaluation()
-    assert "colour" not in rendered(plain, tmp_path)
-    said = rendered(dataclasses.replace(plain, colour_line=0.94), tmp_path)
-    assert "Colour alone (nearest neighbour on 18 statistics) gets a balanced accuracy of 94.0" in said
+    assert "Colour line" in rendered(plain, tmp_path)
+    assert "as it is" in rendered(dataclasses.replace(plain, colour_line_reason="as it is"), tmp_path)
+    said = rendered(dataclasses.replace(plain, colour_line=0.94, colour_line_reason=None), tmp_path)
+    assert "Colour alone, the nearest neighbour on 18 colour statistics, gets a balanced accuracy of 94.0" in said
     assert "colour alone 94.0" in said
 
 
