@@ -41,7 +41,7 @@ RECIPES: dict[str, dict[str, Any]] = {
 }
 """Changes to the first recipe: gain 0.06, offset 0.02, scale 0.9 to 1.11, shift 0.06, no white balance.
 
-The results also hold `white-tint`, which levelled the tint of the background and left its brightness; its code was not kept.
+The results also hold `white-tint`, which levelled the tint of the background, not its brightness; its code was not kept.
 """
 
 FIRST = config.Training(
