@@ -8,14 +8,16 @@ medical device.
 """
 
 import argparse
-import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from neurallnet_jax.cli.arguments import add_json, add_run, whole
+from neurallnet_jax.cli.arguments import add_json, add_run, shown, whole
 
 __all__ = ["add_arguments", "run"]
+
+_WORTH_SAYING = 2.0
+"""Seconds from which a step leaves a line."""
 
 _GIVEN = {
     "leaks": ("JSON", "result of `audit leaks DIR --split RUN --json`"),
@@ -57,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     found = report_run.report(
         args.run,
         Path(args.data),
-        command=_command(args),
+        command=shown("report", args, add_arguments, apart=("json",)),
         given=Given(**{name: getattr(args, name) for name in _GIVEN}),
         quick=args.quick,
         pictures=not args.no_images,
@@ -77,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
 
 @contextmanager
 def _step(name: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar while a step runs, and leave one line when it has ended."""
+    """Show a bar while a step runs, and leave one line when it has ended and took its time."""
     import time
 
     from neurallnet_jax.cli import output
@@ -85,7 +87,9 @@ def _step(name: str) -> Iterator[Callable[[int, int], None]]:
     began = time.perf_counter()
     with output.progress(name) as progress:
         yield progress
-    output.console(stderr=True).print(f"{name}: {time.perf_counter() - began:.1f} s", markup=False)
+    seconds = time.perf_counter() - began
+    if seconds >= _WORTH_SAYING:
+        output.console(stderr=True).print(f"{name}: {seconds:.0f} s", markup=False)
 
 
 def _show(path: Path, result: dict) -> None:
@@ -96,16 +100,3 @@ def _show(path: Path, result: dict) -> None:
         what, reason, command = result[name]["missing"]
         out.print(f"missing: {what}: {reason} {command}".rstrip(), markup=False)
     out.print(f"written: {path} ({path.stat().st_size / 1e6:.1f} MB)", markup=False)
-
-
-def _command(args: argparse.Namespace) -> str:
-    """Return the command line, with the last part of every path alone: a page may be given to others."""
-    words = ["neurallnet", "report", Path(args.run).name, "--data", Path(args.data).resolve().name]
-    words += ["--out", args.out.name]
-    words += ["--quick"] if args.quick else []
-    words += ["--no-images"] if args.no_images else []
-    words += ["--limit", str(args.limit)] if args.limit != 128 else []
-    for name in _GIVEN:
-        given = getattr(args, name)
-        words += [f"--{name}", given.name] if given is not None else []
-    return shlex.join(words)

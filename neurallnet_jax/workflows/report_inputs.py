@@ -6,10 +6,10 @@ Knows files and digests; computes no result and shows none.
 import dataclasses
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from neurallnet_jax import checkpoint
 from neurallnet_jax.checkpoint import Checkpoint
@@ -33,6 +33,9 @@ from neurallnet_jax.evaluation.trust import TrustReport
 
 __all__ = ["Given", "Wanted", "read_ablation", "read_crossvalidation", "read_leaks", "read_robustness", "read_shortcuts",
            "read_trust", "without_folders"]  # fmt: skip
+
+
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
@@ -70,10 +73,7 @@ def read_leaks(path: Path, wanted: Wanted) -> Leaks:
     """
     data = _json(path)
     _place(data, path, wanted)
-    try:
-        found = leaks.from_json(data)
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"{path}: is no result of `neurallnet audit leaks` ({error!r}); write it again") from None
+    found = _parsed(leaks.from_json, data, path, "audit leaks")
     return dataclasses.replace(found, split=None if found.split is None else Path(found.split).name)
 
 
@@ -85,7 +85,7 @@ def read_shortcuts(path: Path, wanted: Wanted) -> Audit:
     """
     data = _json(path)
     at = _place(data, path, wanted)
-    found = shortcut_audit.from_json(data)
+    found = _parsed(shortcut_audit.from_json, data, path, "audit shortcuts")
     return dataclasses.replace(found, runs=found.runs[at : at + 1])
 
 
@@ -97,7 +97,7 @@ def read_robustness(path: Path, wanted: Wanted) -> Robustness:
     """
     data = _json(path)
     at = _place(data, path, wanted)
-    return robustness_result.from_json([data, *data.get("others", ())][at])
+    return _parsed(robustness_result.from_json, [data, *data.get("others", ())][at], path, "robustness")
 
 
 def read_trust(path: Path, wanted: Wanted) -> TrustReport:
@@ -108,7 +108,7 @@ def read_trust(path: Path, wanted: Wanted) -> TrustReport:
     """
     data = _json(path)
     _place(data, path, wanted)
-    return trust.from_json(data)
+    return _parsed(trust.from_json, data, path, "calibrate")
 
 
 def read_crossvalidation(folder: Path, wanted: Wanted) -> CrossValidation:
@@ -165,6 +165,13 @@ def _json(path: Path) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise ValueError(f"{path}: holds no result; name a file that --json wrote")
     return data
+
+
+def _parsed(read: Callable[[Any], _Result], data: Any, path: Path, command: str) -> _Result:
+    try:
+        return read(data)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: is no result of `neurallnet {command}` ({error}); write it again") from None
 
 
 def _place(data: Mapping[str, Any], path: Path, wanted: Wanted) -> int:
