@@ -128,7 +128,9 @@ def begun(out: Path) -> Begun:
     """
     path = out / PLAN_NAME
     if not path.is_file():
-        raise ValueError(f"{out}: no cross-validation to resume ({PLAN_NAME} is missing); leave out --resume")
+        raise ValueError(
+            f"{out}: no cross-validation ({PLAN_NAME} is missing); name a folder that crossvalidate began, or begin one without --resume"
+        )
     fields = _read_json(path, "name another folder")
     if fields.get("format_version") != FORMAT_VERSION:
         found = fields.get("format_version")

@@ -95,7 +95,7 @@ def test_a_finished_folder_needs_nothing_else(neurallnet: Callable[..., Answer],
     ("words", "parts"),
     [
         ("--out cv", ["--data is missing"]),
-        ("--out cv --resume", ["cv: no cross-validation to resume"]),
+        ("--out cv --resume", ["cv: no cross-validation ("]),
         ("--data DATA --out cv --folds 6", ["fold 5: the splits have 5 folds, 0 to 4"]),
         ("--data DATA --out cv --folds 0", ["--folds 0: expected 1 to 1000, or a list such as 0,2"]),
         ("--data DATA --out cv --folds 1,1", ["folds 1, 1: one is named twice"]),

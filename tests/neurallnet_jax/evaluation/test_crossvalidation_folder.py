@@ -53,7 +53,7 @@ def test_a_run_is_finished_once_its_last_file_is_there(out: Path) -> None:
 
 
 def test_what_was_not_begun_cannot_be_resumed(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"no cross-validation to resume \(crossvalidation.json is missing\)"):
+    with pytest.raises(ValueError, match=r"no cross-validation \(crossvalidation.json is missing\)"):
         files.begun(tmp_path)
 
 
