@@ -129,7 +129,8 @@ def begun(out: Path) -> Begun:
     path = out / PLAN_NAME
     if not path.is_file():
         raise ValueError(
-            f"{out}: no cross-validation ({PLAN_NAME} is missing); name a folder that crossvalidate began, or begin one without --resume"
+            f"{out}: no cross-validation ({PLAN_NAME} is missing); name a folder that `neurallnet crossvalidate` began, "
+            "or begin one without --resume"
         )
     fields = _read_json(path, "name another folder")
     if fields.get("format_version") != FORMAT_VERSION:
