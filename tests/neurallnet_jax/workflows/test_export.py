@@ -111,7 +111,7 @@ def test_a_run_as_safetensors_holds_its_weights_and_no_image_hash(saved: Checkpo
     for name, array in saved.weights.items():
         np.testing.assert_array_equal(arrays[name], array)
     assert said["classes"] == list(CLASSES)
-    assert said["preprocessing"] == {"offset": [120, 130, 140], "scale": 64.0}
+    assert said["preprocessing"] == {"offset": [120, 130, 140], "scale": 64.0, "white_level": None}
     assert spec.network_from_json(said["spec"]) == saved.spec  # pyright: ignore[reportArgumentType]
 
 
