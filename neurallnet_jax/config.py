@@ -155,7 +155,7 @@ def _tiny() -> Preset:
 
     Command: neurallnet demo
     Time: 60 s, the whole demo, on two cores of an AMD EPYC.
-    Result: accuracy 0.90 on the 80 drawn smears kept apart (seed 0, JAX 0.10.2; 0.96 with JAX 0.12, whose draws differ).
+    Result: accuracy 0.89 on the 80 drawn smears kept apart (seed 0, JAX 0.10.2; 0.96 with JAX 0.12, whose draws differ).
     """
     network = spec.neurallnet(widths=(16, 32, 64), image_size=(64, 64), attention=spec.SqueezeExcite(delay=2))
     return Preset(network, Training(epochs=30, learning_rate=6e-3))
