@@ -29,7 +29,7 @@ from neurallnet_jax.evaluation.ablation_results import Ablation, Outcome
 from neurallnet_jax.evaluation.selection import groups_of
 from neurallnet_jax.images import folder, splits
 from neurallnet_jax.metrics import calibration, scores
-from neurallnet_jax.training import loop
+from neurallnet_jax.training import loop, records
 from neurallnet_jax.training import run as runs
 from neurallnet_jax.training.alone import alone
 
@@ -144,15 +144,12 @@ def begun(out: Path) -> Begun:
         ValueError: There is no ablation, or another version wrote it.
     """
     path = out / ABLATION_NAME
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ValueError(f"{out}: no ablation to resume ({ABLATION_NAME} is missing); begin without --resume") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ValueError(f"{path}: cannot be read ({error}); begin in another folder") from None
-    found = data.get("format_version") if isinstance(data, dict) else None
-    if found != FORMAT_VERSION:
-        raise ValueError(f"{path}: format version {found}, this release reads {FORMAT_VERSION}")
+    data = records.read(
+        path,
+        version=FORMAT_VERSION,
+        missing=f"{out}: no ablation to resume ({ABLATION_NAME} is missing); begin without --resume",
+        elsewhere="begin in another folder",
+    )
     try:
         fields = dict(data["protocol"])
         fields["network"] = spec.network_from_json(fields["network"])

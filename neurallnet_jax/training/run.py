@@ -24,7 +24,7 @@ from neurallnet_jax import checkpoint as checkpoints
 from neurallnet_jax import config, models, spec
 from neurallnet_jax.images import folder, splits
 from neurallnet_jax.metrics import calibration
-from neurallnet_jax.training import allocator, logs, loop
+from neurallnet_jax.training import allocator, logs, loop, records
 from neurallnet_jax.training import request as requests
 from neurallnet_jax.training.alone import alone
 from neurallnet_jax.training.request import Request
@@ -143,15 +143,12 @@ def begun(out: Path) -> Request:
         ValueError: There is no RUN, or another version wrote it.
     """
     path = out / RUN_NAME
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ValueError(f"{out}: no RUN to resume ({RUN_NAME} is missing); train without --resume") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ValueError(f"{path}: cannot be read ({error}); train into another folder") from None
-    if not isinstance(data, dict) or data.get("format_version") != FORMAT_VERSION:
-        found = data.get("format_version") if isinstance(data, dict) else None
-        raise ValueError(f"{path}: format version {found}, this release reads {FORMAT_VERSION}")
+    data = records.read(
+        path,
+        version=FORMAT_VERSION,
+        missing=f"{out}: no RUN to resume ({RUN_NAME} is missing); train without --resume",
+        elsewhere="train into another folder",
+    )
     try:
         return requests.from_json(data["request"])
     except (KeyError, TypeError, ValueError) as error:
