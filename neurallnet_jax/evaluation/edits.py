@@ -12,7 +12,7 @@ import numpy as np
 from neurallnet_jax import models
 from neurallnet_jax.checkpoint import Checkpoint
 from neurallnet_jax.evaluation import shortcuts
-from neurallnet_jax.evaluation.selection import Selection, groups_of, select, spread
+from neurallnet_jax.evaluation.selection import Selection, groups_of, kept_apart, spread
 from neurallnet_jax.evaluation.shortcuts import Features, Shortcut
 from neurallnet_jax.images import regions, resize
 from neurallnet_jax.images.folder import Dataset, open_folder
@@ -112,13 +112,13 @@ def open_for(checkpoint: Checkpoint, root: Path, *, run: str, on_bad_image: str)
         dataset = open_folder(root, size, classes=checkpoint.classes, on_bad_image=on_bad_image)  # pyright: ignore[reportArgumentType]
     except ValueError as error:
         raise ValueError(f"RUN {run}: {error}") from None
-    present = {record.sha256 for record in dataset.records}
-    only = "test" if present & set(checkpoint.test) else "unseen"
-    if only == "unseen" and present <= set(checkpoint.seen):
+    found = kept_apart(dataset, seen=checkpoint.seen, test=checkpoint.test)
+    if found is None:
         raise ValueError(
             f"RUN {run}: has seen every image of {root} in training or selection; name a RUN that kept some of them apart"
         )
-    return dataset, select(dataset, seen=checkpoint.seen, test=checkpoint.test, only=only), only
+    only, chosen = found
+    return dataset, chosen, only
 
 
 def score_run(

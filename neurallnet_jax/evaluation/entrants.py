@@ -17,7 +17,7 @@ from neurallnet_jax.checkpoint import Checkpoint
 from neurallnet_jax.evaluation import evaluate, footprint, predictions, shortcuts
 from neurallnet_jax.evaluation.comparison import Entrant
 from neurallnet_jax.evaluation.predictions import PredictionTable
-from neurallnet_jax.evaluation.selection import Selection, select
+from neurallnet_jax.evaluation.selection import Selection, kept_apart
 from neurallnet_jax.images.decode import one_line
 from neurallnet_jax.images.folder import BadImage, Dataset, open_folder
 
@@ -107,24 +107,18 @@ def _of_colour(
 
 
 def own_images(dataset: Dataset, model: Checkpoint, *, name: str) -> Selection:
-    """Return the images of a folder that a model may be judged by.
-
-    Where the folder holds images that the model's split kept apart for the test, these alone: what lies between training
-    and test resembles the training. Otherwise all that training and selection have not seen.
+    """Return the images of a folder that a model may be judged by, as `selection.kept_apart` does.
 
     Raises:
         ValueError: The model has seen every image.
     """
-    test = set(model.test)
-    if any(record.sha256 in test for record in dataset.records):
-        return select(dataset, seen=model.seen, test=model.test, only="test")
-    seen = set(model.seen)
-    if all(record.sha256 in seen for record in dataset.records):
+    found = kept_apart(dataset, seen=model.seen, test=model.test)
+    if found is None:
         raise ValueError(
             f"{name}: training or selection has seen all {len(dataset)} images of {one_line(str(dataset.root))}; "
             "name a folder that it was not trained on, or a RUN with a test part"
         )
-    return select(dataset, seen=model.seen, only="unseen")
+    return found[1]
 
 
 @dataclasses.dataclass

@@ -13,9 +13,8 @@ import numpy as np
 from neurallnet_jax import checkpoint as checkpoints
 from neurallnet_jax import models
 from neurallnet_jax.checkpoint import Checkpoint
-from neurallnet_jax.evaluation import novelty
+from neurallnet_jax.evaluation import novelty, selection
 from neurallnet_jax.evaluation.novelty import Place
-from neurallnet_jax.images import splits, twins
 from neurallnet_jax.images.folder import Dataset
 
 __all__ = ["LEAST_REFERENCE", "HeldOut", "of_folds", "of_unseen"]
@@ -65,7 +64,7 @@ def of_unseen(saved: Checkpoint, dataset: Dataset, *, progress: Callable[[int, i
     return HeldOut(
         labels=dataset.labels[unseen],
         logits=_logits(saved, dataset, unseen, progress),
-        groups=_groups(dataset, unseen),
+        groups=selection.groups_of(dataset, unseen),
         places=places,
         distances=novelty.distances(places, _rows(values, unseen)),
         reference=int(seen.sum()),
@@ -116,7 +115,7 @@ def of_folds(
     return HeldOut(
         labels=dataset.labels[everywhere],
         logits=np.concatenate([logits for _, logits, _ in parts]),
-        groups=_groups(dataset, everywhere),
+        groups=selection.groups_of(dataset, everywhere),
         places=places,
         distances={kind: np.concatenate([found[kind] for _, _, found in parts]) for kind in places},
         reference=int(seen.sum()),
@@ -160,9 +159,3 @@ def _locate(values: Mapping[str, np.ndarray], reference: np.ndarray) -> dict[str
 
 def _rows(values: Mapping[str, np.ndarray], places: np.ndarray) -> dict[str, np.ndarray]:
     return {kind: table[places] for kind, table in values.items()}
-
-
-def _groups(dataset: Dataset, places: np.ndarray) -> np.ndarray:
-    labels = dataset.labels[places]
-    related = twins.twin_groups(np.asarray(dataset.pixels[places])) * len(dataset.classes) + labels
-    return splits.groups([dataset.records[place] for place in places.tolist()], related)

@@ -12,7 +12,7 @@ import numpy as np
 from neurallnet_jax.images import splits, twins
 from neurallnet_jax.images.folder import Dataset
 
-__all__ = ["Only", "Selection", "groups_of", "select", "spread"]
+__all__ = ["Only", "Selection", "groups_of", "kept_apart", "select", "spread"]
 
 Only: TypeAlias = Literal["all", "unseen", "test"]
 
@@ -64,6 +64,25 @@ def select(
         raise ValueError(f"{dataset.root}: holds no image for --only {only}; name the folder the model was trained on")
     places = spread(places, limit)
     return Selection(places, known[places])
+
+
+def kept_apart(dataset: Dataset, *, seen: Sequence[str], test: Sequence[str] = ()) -> tuple[Only, Selection] | None:
+    """Return the images of a folder that a model may be judged by, and which these are; None where it has seen every one.
+
+    Where the folder holds images that the model's split kept apart for the test, these alone: what lies between training
+    and test resembles the training. Otherwise all that training and selection have not seen.
+
+    Args:
+        dataset: The folder.
+        seen: SHA-256 of the images the model has seen.
+        test: SHA-256 of the images that its split kept apart for the test.
+    """
+    present = {record.sha256 for record in dataset.records}
+    if present & set(test):
+        return "test", select(dataset, seen=seen, test=test, only="test")
+    if present <= set(seen):
+        return None
+    return "unseen", select(dataset, seen=seen, only="unseen")
 
 
 def groups_of(dataset: Dataset, places: np.ndarray, *, pixels: np.ndarray | None = None) -> np.ndarray:

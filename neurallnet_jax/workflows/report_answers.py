@@ -60,11 +60,12 @@ def shortcuts(found: Audit) -> str:
     )
 
 
-def scores(found: Evaluation, colour_reason: str | None) -> str:
+def scores(found: Evaluation) -> str:
     """Say the balanced accuracy with both intervals and the colour line."""
     both = found.intervals["balanced_accuracy"]
     line = found.colour_line
-    beside = f"no colour line ({colour_reason})" if line is None else f"colour alone gets {wording.percent(line)}"
+    reason = found.colour_line_reason
+    beside = f"no colour line ({reason})" if line is None else f"colour alone gets {wording.percent(line)}"
     return (
         f"Balanced accuracy {wording.percent(found.scores.balanced_accuracy)} on {found.scores.n:,} images, 95 % over "
         f"groups {_span(both.group)}, over images "

@@ -172,7 +172,6 @@ class RunReport:
         subject: The RUN.
         manifest: The images.
         scores: Metrics on the images kept apart.
-        colour_reason: Why there is no colour line beside them; None where there is one.
         leaks: Twins, within the folder and across the parts.
         shortcuts: What colour and the like reach alone, and the RUN without them.
         crossvalidation: The recipe on folds.
@@ -191,7 +190,6 @@ class RunReport:
     subject: Subject
     manifest: Manifest
     scores: Evaluation | Absent
-    colour_reason: str | None
     leaks: Leaks | Absent
     shortcuts: Audit | Absent
     crossvalidation: CrossValidation | Absent
@@ -201,6 +199,11 @@ class RunReport:
     failures: Failures | Absent
     made: Mapping[str, str]
     seconds: Mapping[str, float]
+
+    @property
+    def colour_reason(self) -> str | None:
+        """Why there is no colour line beside the scores; None where there is one, or there are no scores."""
+        return None if isinstance(self.scores, Absent) else self.scores.colour_line_reason
 
 
 class _Form(NamedTuple):
@@ -275,7 +278,7 @@ def from_json(data: Mapping[str, Any]) -> RunReport:
         subject["layers"] = tuple(Layer(**{**one, "shape": tuple(one["shape"])}) for one in subject["layers"])
         manifest["entries"] = tuple(Entry(**one) for one in manifest["entries"])
         manifest["skipped"] = tuple(manifest["skipped"])
-        names = ("command", "quick", "only", "colour_reason", "made", "seconds")
+        names = ("command", "quick", "only", "made", "seconds")
         plain: dict[str, Any] = {name: data[name] for name in names}
         return RunReport(pictures=False, subject=Subject(**subject), manifest=Manifest(**manifest), **plain, **parts)
     except (KeyError, TypeError) as error:

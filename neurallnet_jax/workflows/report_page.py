@@ -129,10 +129,7 @@ def _part(report: RunReport, name: str, roots: Sequence[Path]) -> Section:
         "ablation": section_ablation.section,
         "failures": section_failures.section,
     }
-    say = getattr(report_answers, name)
-    answer = say(found, report.colour_reason) if name == "scores" else say(found)
-    made = sections[name](found)
-    return dataclasses.replace(made, answer=answer)
+    return dataclasses.replace(sections[name](found), answer=getattr(report_answers, name)(found))
 
 
 def _notice(report: RunReport) -> tuple[str, ...]:

@@ -126,10 +126,10 @@ def report(
         dataset = open_folder(
             data, saved.spec.image_size, classes=saved.classes, on_bad_image="skip", progress=progress
         )
-    only, chosen = _kept_apart(saved, dataset)
+    only, chosen = selection.kept_apart(dataset, seen=saved.seen, test=saved.test) or (None, None)
     work = _Work(run, Path(data), saved, dataset, chosen, only, quick, watching)
     read = _read(work, given)
-    scores, reason = _scores(work)
+    scores = _scores(work)
     fitted, rules = _trust(work) if given.calibration is None else (read["trust"], None)
     failures = _failures(work, scores, rules, pictures=pictures)
     return RunReport(
@@ -140,7 +140,6 @@ def report(
         subject=_subject(work.names[1], saved),
         manifest=_manifest(work),
         scores=scores,
-        colour_reason=reason,
         leaks=read.get("leaks") or _leaks(work),
         shortcuts=read.get("shortcuts") or _shortcuts(work),
         crossvalidation=read.get("crossvalidation")
@@ -165,15 +164,6 @@ def report(
     )
 
 
-def _kept_apart(saved: Checkpoint, dataset: Dataset) -> tuple[str | None, Selection | None]:
-    """Return the test images of the split, or, where the folder holds none, those the RUN has not seen."""
-    present = {record.sha256 for record in dataset.records}
-    for only, some in (("test", present & set(saved.test)), ("unseen", present - set(saved.seen))):
-        if some:
-            return only, selection.select(dataset, seen=saved.seen, test=saved.test, only=only)  # type: ignore[arg-type]
-    return None, None
-
-
 def _read(work: _Work, given: Given) -> dict[str, Any]:
     """Return what was handed in, all of it checked before anything is computed."""
     wanted = Wanted(origin.of(work.dataset, work.saved), work.names, work.saved)
@@ -191,19 +181,19 @@ def _read(work: _Work, given: Given) -> dict[str, Any]:
 # --- Parts that are computed
 
 
-def _scores(work: _Work) -> tuple[Evaluation | Absent, str | None]:
+def _scores(work: _Work) -> Evaluation | Absent:
     if work.chosen is None:
         reason = (
             "this RUN has seen every image of the folder, and scores on those flatter; train one that keeps some apart"
         )
         command = "neurallnet train --data {data} --out RUN --split contiguous"
-        return work.missing("Scores", reason, command), None
+        return work.missing("Scores", reason, command)
     with work.timed("scores") as progress:
         found = evaluate.evaluate(work.saved, work.dataset, work.chosen, progress=progress)
         line = shortcuts.colour_line_of(work.saved, work.dataset, work.chosen)
     data, _ = work.names
     reason = None if line.reason is None else line.reason.replace(str(work.dataset.root), data)
-    return dataclasses.replace(found, colour_line=line.value, colour_line_reason=reason), reason
+    return dataclasses.replace(found, colour_line=line.value, colour_line_reason=reason)
 
 
 def _leaks(work: _Work) -> Leaks | Absent:

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neurallnet_jax.evaluation.selection import select, spread
+from neurallnet_jax.evaluation.selection import kept_apart, select, spread
 
 
 def test_all_images_are_chosen_and_those_seen_are_marked(dataset, saved):
@@ -33,6 +33,14 @@ def test_images_are_known_by_their_bytes_wherever_they_lie(dataset, saved, datas
     order = list(range(19, -1, -1))
     moved = dataset_of(dataset.pixels[order], [1] * 10 + [0] * 10)
     assert select(moved, seen=saved.seen, test=saved.test, only="test").places.tolist() == [12, 13, 14]
+
+
+def test_a_model_is_judged_by_its_test_images_else_by_unseen_ones_else_by_none(dataset, saved):
+    only, chosen = kept_apart(dataset, seen=saved.seen, test=saved.test)
+    assert (only, chosen.places.tolist()) == ("test", [5, 6, 7])
+    only, chosen = kept_apart(dataset, seen=saved.seen)
+    assert (only, chosen.places.tolist()) == ("unseen", list(range(5, 20)))
+    assert kept_apart(dataset, seen=[record.sha256 for record in dataset.records]) is None
 
 
 def test_a_limit_spreads_over_the_choice_so_that_every_class_is_met(dataset, saved):

@@ -27,12 +27,14 @@ def test_pairs_that_cross_are_counted(reported) -> None:
 
 def test_scores_say_both_intervals_and_the_colour_line(reported) -> None:
     found = reported.report.scores
-    said = report_answers.scores(found, None)
+    said = report_answers.scores(found)
     assert wording.percent(found.scores.balanced_accuracy) in said
     assert f"colour alone gets {wording.percent(found.colour_line)}" in said
     assert "over groups" in said
     assert "over images" in said
-    without = report_answers.scores(dataclasses.replace(found, colour_line=None), "the folder is another")
+    without = report_answers.scores(
+        dataclasses.replace(found, colour_line=None, colour_line_reason="the folder is another")
+    )
     assert "no colour line (the folder is another)" in without
 
 
