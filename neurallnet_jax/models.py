@@ -18,7 +18,7 @@ from jaxtyping import Array
 from neurallnet_jax import checkpoint as checkpoints
 from neurallnet_jax import spec
 from neurallnet_jax.network import encoding, straight_through, white
-from neurallnet_jax.network.model import SHUFFLE_KEY, Model, Output
+from neurallnet_jax.network.model import SHUFFLE_KEY, Model, Output, Part
 
 __all__ = [
     "Classifier",
@@ -56,7 +56,14 @@ class Classifier:
         apply: `(variables, pixels, key) -> Output`, at rest; pixels (batch, height, width, channels), 0 to 255.
         train: `(variables, pixels, key) -> (Output, batch_stats)`, with the statistics of the batch; takes pixels that
             `prepare` returned, augmented or not.
-        weight_bits: Bits that both round kernels to before they run, gradients straight through; None: to none.
+        layers: Names of the layers whose output `features` returns, in order of execution.
+        pooled: The one of them whose mean over space (and time) goes straight into the linear class scores, as class
+            activation mapping needs it; None where no layer does.
+        features: `(variables, pixels, key, layer) -> (time, batch, height, width, channels)`, what a layer puts out at
+            rest: spikes in every step, or activations with a time of 1. Takes real-valued pixels that `prepare`
+            returned, and has gradients with respect to them.
+        tail: `(variables, features, key, layer) -> (batch, classes)`, the class scores from what that layer puts out.
+        weight_bits: Bits that all round kernels to before they run, gradients straight through; None: to none.
     """
 
     spec: spec.Network
@@ -65,6 +72,10 @@ class Classifier:
     variables: Variables
     apply: Callable[[Variables, Array, Array], Output]
     train: Callable[[Variables, Array, Array], tuple[Output, Any]]
+    layers: tuple[str, ...]
+    pooled: str | None
+    features: Callable[[Variables, Array, Array, str], Array]
+    tail: Callable[[Variables, Array, Array, str], Array]
     weight_bits: int | None = None
 
 
@@ -228,7 +239,6 @@ def _classifier(
     weight_bits: int | None = None,
 ) -> Classifier:
     model = Model(network)
-
     balanced = dataclasses.replace(preprocessing, white_level=None)
 
     def encoded(pixels: Array, key: Array, prepare: checkpoints.Preprocessing = preprocessing) -> Array:
@@ -248,7 +258,33 @@ def _classifier(
         )
         return output, updates.get("batch_stats", {})  # pyright: ignore[reportAttributeAccessIssue]
 
-    return Classifier(network, preprocessing, classes, variables, apply, train, weight_bits)
+    def features(variables: Variables, pixels: Array, key: Array, layer: str) -> Array:
+        part = Part(network, until=_known(layer, layers))
+        kernels = _as_run(variables, network, weight_bits)
+        return part.apply(kernels, encoded(pixels, key, balanced), rngs=keys(key))  # pyright: ignore[reportReturnType]
+
+    def tail(variables: Variables, features: Array, key: Array, layer: str) -> Array:
+        part = Part(network, after=_known(layer, layers))
+        kernels = _as_run(variables, network, weight_bits)
+        return part.apply(kernels, features, rngs=keys(key))  # pyright: ignore[reportReturnType]
+
+    layers = tuple(
+        name
+        for name, layer in spec.named_layers(network)
+        if isinstance(layer, spec.Lif | spec.Relu) and len(spec.shapes(network)[name]) == 3
+    )
+    ends = [type(layer) for layer in network.layers[-4:]]
+    pools = ends[1:] == [spec.GlobalAverage, spec.Dense, spec.Readout] and ends[0] in (spec.Lif, spec.Relu)
+    pooled = layers[-1] if pools else None
+    return Classifier(
+        network, preprocessing, classes, variables, apply, train, layers, pooled, features, tail, weight_bits
+    )
+
+
+def _known(layer: str, layers: tuple[str, ...]) -> str:
+    if layer not in layers:
+        raise ValueError(f"no layer {layer!r} to look at; there are {', '.join(layers)}")
+    return layer
 
 
 def _as_run(variables: Variables, network: spec.Network, weight_bits: int | None) -> Variables:

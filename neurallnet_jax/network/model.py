@@ -17,7 +17,7 @@ from jaxtyping import Array, Float
 from neurallnet_jax import spec
 from neurallnet_jax.network import attention, spiking, surrogate
 
-__all__ = ["SHUFFLE_KEY", "Model", "Output", "Signal", "run_layer"]
+__all__ = ["SHUFFLE_KEY", "Model", "Output", "Part", "Signal", "run_layer"]
 
 SHUFFLE_KEY = "shuffle"
 """Name of the key that a network with shuffled gates draws from."""
@@ -74,6 +74,33 @@ class Model(nn.Module):
             if isinstance(layer, spec.Lif):
                 rates[name] = signal.value.mean()
         return Output(signal.value, rates)
+
+
+class Part(nn.Module):
+    """The layers of a network from one to another, at rest, with the weights of the whole.
+
+    Attributes:
+        spec: The whole network.
+        after: Layer of neurons whose output is the input; None for the encoded image.
+        until: Layer whose output is returned; None for the class scores.
+    """
+
+    spec: spec.Network
+    after: str | None = None
+    until: str | None = None
+
+    @nn.compact
+    def __call__(self, inputs: Float[Array, "time batch ..."]) -> Float[Array, "..."]:
+        """Return what the last of these layers puts out."""
+        signal = Signal(inputs, jnp.zeros(inputs.shape[-1]))
+        running = self.after is None
+        for name, layer in spec.named_layers(self.spec):
+            if running:
+                signal = run_layer(layer, signal, name=name, steps=self.spec.steps, train=False)
+            if name == self.until:
+                break
+            running = running or name == self.after
+        return signal.value
 
 
 @singledispatch

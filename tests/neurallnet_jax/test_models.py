@@ -153,3 +153,37 @@ def test_scores_with_shuffled_gates_can_be_repeated(classifier_of, pixels, shuff
     plain = classifier_of(mixing("none"), CLASSES)
     chex.assert_trees_all_equal(plain.variables, mixed.variables)
     assert (models.make_predict(plain)(plain.variables, pixels, batch_size=4) != first).any()
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        spec.neurallnet(2, widths=(4, 8), image_size=(8, 8), steps=3, attention=spec.SqueezeExcite(delay=2)),
+        spec.relu_twin(spec.neurallnet(2, widths=(4, 8), image_size=(8, 8))),
+        spec.neurallnet(2, widths=(4, 8), image_size=(8, 8), steps=3, encoding="rate"),
+    ],
+    ids=["spiking", "relu", "rate"],
+)
+def test_the_tail_takes_up_where_the_features_end(classifier_of, pixels, network):
+    classifier = classifier_of(network, CLASSES)
+    key = jax.random.key(3)
+    whole = classifier.apply(classifier.variables, pixels, key).logits
+    assert len(classifier.layers) == 2
+    for place, layer in enumerate(classifier.layers):
+        found = classifier.features(classifier.variables, pixels.astype(np.float32), key, layer)
+        assert found.shape == (network.steps, len(pixels), 4 >> place, 4 >> place, (4, 8)[place])
+        np.testing.assert_allclose(classifier.tail(classifier.variables, found, key, layer), whole, atol=1e-6)
+
+
+def test_only_the_last_layer_before_a_global_average_is_pooled(classifier_of):
+    network = spec.neurallnet(2, widths=(4, 8), image_size=(8, 8), steps=2)
+    flat = dataclasses.replace(
+        network, layers=tuple(layer for layer in network.layers if not isinstance(layer, spec.GlobalAverage))
+    )
+    assert classifier_of(network, CLASSES).pooled == "lif_2"
+    assert classifier_of(flat, CLASSES).pooled is None
+
+
+def test_an_unknown_layer_is_refused_with_those_that_exist(classifier, pixels):
+    with pytest.raises(ValueError, match="no layer 'lif_9' to look at; there are lif_1"):
+        classifier.features(classifier.variables, pixels.astype(np.float32), jax.random.key(0), "lif_9")
