@@ -232,6 +232,7 @@ def neurallnet(
     attention: SqueezeExcite | StaticGate | None = SqueezeExcite(),
     neuron: Lif | Relu = Lif(),
     downsample: Literal["stride", "pool"] = "stride",
+    stem: tuple[int, int] = (3, 2),
     encoding: Encoding = "direct",
 ) -> Network:
     """Return our reconstruction of NeurALLNet: blocks of conv 3x3 -> batch norm -> SE -> LIF, then a linear read-out.
@@ -242,11 +243,13 @@ def neurallnet(
     Args:
         classes: Number of classes.
         widths: Channels per block; every block halves height and width.
-        image_size: Height and width of the input, pixels; divisible by two once per block.
+        image_size: Height and width of the input, pixels; divisible by two once per block, by the stride in the first.
         steps: T, the number of time steps.
         attention: Channel attention of every block, learned gates that never change, or None.
         neuron: Neuron of every block.
         downsample: Whether a block halves with a stride-2 convolution or with average pooling.
+        stem: Side of the kernel and stride of the first convolution, which sees the analogue image and is computed once,
+            not T times: a larger stride takes a larger image at the same cost of everything after it.
         encoding: How the image becomes input over time.
 
     Returns:
@@ -256,11 +259,15 @@ def neurallnet(
         ValueError: A field is out of range or a size does not fit; the message names the layer.
     """
     layers: list[LayerSpec] = []
-    for width in widths:
-        if downsample == "stride":
-            layers += [Conv(width, stride=(2, 2))]
-        else:
+    for block, width in enumerate(widths):
+        if downsample == "pool":
+            if stem != (3, 2):
+                raise ValueError(f"stem is {stem}; with average pooling the first convolution is 3 x 3 with stride 1")
             layers += [Conv(width), AveragePool(2)]
+        else:
+            kernel, stride = stem if block == 0 else (3, 2)
+            pad = max(kernel - stride + 1, 0) // 2
+            layers += [Conv(width, (kernel, kernel), (stride, stride), ((pad, pad), (pad, pad)))]
         layers += [BatchNorm(), *([attention] if attention else []), neuron]
     layers += [GlobalAverage(), Dense(classes), Readout()]
     network = Network(tuple(layers), image_size=image_size, steps=steps, encoding=encoding)

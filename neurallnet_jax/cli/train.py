@@ -60,6 +60,11 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--epochs", type=whole, metavar="N", help="passes over the training images (default: the preset's)"
     )
+    parser.add_argument(
+        "--twin-epochs", type=int, metavar="N",
+        help="train the ReLU twin for N epochs first, then let the network learn from it; 0 trains from random weights "
+        "and labels (default: the preset's)",
+    )  # fmt: skip
     parser.add_argument("--batch-size", type=whole, metavar="N", help="images per step (default: the preset's)")
     parser.add_argument(
         "--learning-rate", type=positive, metavar="X", help="peak learning rate (default: the preset's)"
@@ -152,7 +157,16 @@ def request_of(args: argparse.Namespace, *, split: str, fold: int, seed: int, ma
                 "leave it out or train without --from"
             )
         network = twin
-    names = ("epochs", "batch_size", "learning_rate", "weight_bits", "keep")
+    if args.source or args.model == "neurallnet-relu":
+        if args.twin_epochs:
+            raise ValueError(
+                f"--twin-epochs {args.twin_epochs}: only a spiking network that begins with random weights has a twin "
+                "to learn from; leave it out"
+            )
+        # A twin is trained as it is where it is the teacher.
+        epochs = training.epochs if args.source else training.twin_epochs or training.epochs
+        training = dataclasses.replace(training, epochs=epochs, twin_epochs=0)
+    names = ("epochs", "twin_epochs", "batch_size", "learning_rate", "weight_bits", "keep")
     changes = {name: getattr(args, name) for name in names}
     training = dataclasses.replace(training, **{key: value for key, value in changes.items() if value is not None})
     if args.white_level is not None:

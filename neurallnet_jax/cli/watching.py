@@ -2,6 +2,7 @@
 
 import signal
 from types import FrameType, TracebackType
+from typing import Literal
 
 from rich.progress import TextColumn
 
@@ -29,7 +30,7 @@ class BarWatcher(Watcher):
 
     def __init__(self, label: str = "") -> None:
         self.images_per_second: float | None = None
-        self._label = label
+        self._label = self._stage = label
         self._console = output.console(stderr=True)
         self._stop = False
         self._bar = output.progress_bar(TextColumn("{task.fields[state]}"))
@@ -47,11 +48,8 @@ class BarWatcher(Watcher):
             signal.signal(number, handler)
         self._bar.__exit__(kind, error, trace)
 
-    def opened(self, dataset: folder.Dataset, split: splits.Split, steps_per_epoch: int, start: int) -> None:
+    def opened(self, dataset: folder.Dataset, split: splits.Split) -> None:
         """Say what was found and how it is split."""
-        self._display.update(
-            self._task, description=f"{self._label}  compiling".strip(), completed=0, total=steps_per_epoch
-        )
         if self._label:
             return
         parts = {part: split.parts.count(part) for part in ("train", "validation", "test", "unused")}
@@ -59,8 +57,19 @@ class BarWatcher(Watcher):
         margin = "" if split.margin is None else f", margin {split.margin}"
         self._say(f"{len(dataset)} images of {', '.join(dataset.classes)}; split {split.scheme}{margin}: {found}")
         output.warn_skipped(dataset.bad)
+
+    def stage(self, name: Literal["", "twin"], epochs: int, steps_per_epoch: int, start: int) -> None:
+        """Say that the twin is trained first, and where an earlier training is taken up."""
+        self._stage = f"{self._label}  {name}".strip()
+        self._display.update(
+            self._task, description=f"{self._stage}  compiling".strip(), completed=0, total=steps_per_epoch, state=""
+        )
+        if self._label:
+            return
         if start:
-            self._say(f"going on after step {start}")
+            self._say(f"{name or 'network'}: going on after step {start}")
+        elif name:
+            self._say(f"the ReLU twin first, {epochs} epochs; then the network learns from it")
 
     def decoding(self, done: int, total: int) -> None:
         """Show how many images are decoded."""
@@ -72,7 +81,7 @@ class BarWatcher(Watcher):
         state = f"loss {float(metrics.loss):.3f}  accuracy {float(metrics.accuracy):.2f}"
         self._display.update(
             self._task,
-            description=f"{self._label}  epoch {epoch}".strip(),
+            description=f"{self._stage}  epoch {epoch}".strip(),
             completed=(step - 1) % steps_per_epoch + 1,
             total=steps_per_epoch,
             state=f"{state}  rates {rates}" if rates else state,
@@ -86,8 +95,9 @@ class BarWatcher(Watcher):
         score = "" if record.validation is None else f"  validation {record.validation:.4f}"
         rates = " ".join(f"{rate:.3f}" for rate in record.rates.values())
         speed = f"  {record.images_per_second:.0f} images/s" if record.images_per_second else ""
+        stage = f"{self._stage} " if self._stage else ""
         self._say(
-            f"epoch {record.epoch:3d}  loss {record.loss:.3f}  accuracy {record.accuracy:.3f}{score}"
+            f"{stage}epoch {record.epoch:3d}  loss {record.loss:.3f}  accuracy {record.accuracy:.3f}{score}"
             f"{'  *' if record.best and record.validation is not None else ''}"
             f"{f'  rates {rates}' if rates else ''}{speed}"
         )

@@ -1,6 +1,7 @@
 """A cross-validation as two progress bars: the training of the moment, and all runs. Computes nothing."""
 
 import time
+from typing import Literal
 
 from neurallnet_jax.cli.watching import BarWatcher
 from neurallnet_jax.evaluation import crossvalidation
@@ -24,7 +25,7 @@ class FoldsWatcher(BarWatcher, crossvalidation.Watcher):
             # Only now, because a bar that jumps over finished runs would promise too early an end.
             self._overall = self._display.add_task("", total=total * epochs, completed=number * epochs, state="")
             self._first, self._since = number, time.monotonic()
-        self._passed, self._epochs = number * epochs, epochs
+        self._passed, self._epochs, self._before_stage = number * epochs, epochs, 0
         self._display.update(self._overall, description=f"run {number + 1} of {total}", completed=self._passed)
         self._display.update(self._task, description="compiling", completed=0, total=None, state="")
         done = number - self._first
@@ -32,12 +33,18 @@ class FoldsWatcher(BarWatcher, crossvalidation.Watcher):
         time_left = "" if left is None else f"; about {_duration(left)} left"
         self._say(f"run {number + 1} of {total}: {cell.name}{time_left}")
 
+    def stage(self, name: Literal["", "twin"], epochs: int, steps_per_epoch: int, start: int) -> None:
+        """Count the epochs of the twin in."""
+        super().stage(name, epochs, steps_per_epoch, start)
+        self._before_stage = 0 if name else self._epochs - epochs
+
     def step(self, epoch: int, step: int, steps_per_epoch: int, metrics: loop.StepMetrics) -> None:
         """Move both bars."""
         super().step(epoch, step, steps_per_epoch, metrics)
         if self._overall is not None:
-            state = f"epoch {epoch} of {self._epochs}"
-            self._display.update(self._overall, completed=self._passed + step / steps_per_epoch, state=state)
+            epochs = self._before_stage + step / steps_per_epoch
+            state = f"epoch {self._before_stage + epoch} of {self._epochs}"
+            self._display.update(self._overall, completed=self._passed + epochs, state=state)
 
     def scoring(self, done: int, total: int) -> None:
         """Show how many test images are scored."""

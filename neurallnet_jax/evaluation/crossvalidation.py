@@ -70,6 +70,7 @@ def crossvalidate(
         return tabulate(out)
     images = _open(plan, watcher)
     _check(plan, images[0])
+    training = plan.request.training
     with alone(out):
         if before is None:
             before = _begin(plan, out, images[0], command=command)
@@ -79,7 +80,7 @@ def crossvalidate(
             )
         for number, cell in enumerate(plan.cells):
             if cell in waiting:
-                watcher.run(number, len(plan.cells), cell, plan.request.training.epochs)
+                watcher.run(number, len(plan.cells), cell, training.twin_epochs + training.epochs)
                 if watcher.should_stop() or not _finish(plan, out, cell, images, watcher=watcher):
                     return None
     return tabulate(out)

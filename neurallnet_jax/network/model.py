@@ -25,6 +25,9 @@ SHUFFLE_KEY = "shuffle"
 _GATE_INIT = 1.5
 """Pre-activation at which gates start: 0.75, open and well inside the slope of the hard sigmoid."""
 
+_FEW_CHANNELS = 4
+"""An image has at most so many; convolutions of more are fast as they are."""
+
 
 class Signal(NamedTuple):
     """What one layer hands to the next.
@@ -118,15 +121,7 @@ def _(layer: spec.Conv, signal: Signal, *, name: str, steps: int, train: bool) -
     x = signal.value
     shape = (*layer.kernel, x.shape[-1] // layer.groups, layer.features)
     kernel, bias = _Weights(shape, layer.bias, nn.initializers.he_normal(), name=name)()
-    folded = jax.lax.conv_general_dilated(
-        x.reshape(-1, *x.shape[2:]),
-        kernel,
-        window_strides=layer.stride,
-        padding=layer.padding,
-        rhs_dilation=layer.dilation,
-        feature_group_count=layer.groups,
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
-    )
+    folded = _convolve(x.reshape(-1, *x.shape[2:]), kernel, layer)
     return Signal(folded.reshape(*x.shape[:2], *folded.shape[1:]), bias)
 
 
@@ -203,6 +198,41 @@ def _applied(signal: Signal) -> Signal:
     if signal.factor is None:
         return signal
     return signal._replace(value=signal.value * _over_channels(signal.factor, signal.value), factor=None)
+
+
+def _convolve(x: Array, kernel: Array, layer: spec.Conv) -> Array:
+    """Return the convolution of (batch, height, width, channels), by blocks of pixels where that is faster."""
+    numbers = ("NHWC", "HWIO", "NHWC")
+    blocks = _blocks(x.shape[1:], layer)
+    if blocks:
+        # A convolution of few channels with a large stride is 2 to 4 times slower on CPUs than the same with every block
+        # of stride x stride pixels laid into channels, where it has stride 1.
+        (side, taps), (above, left) = blocks, (layer.padding[0], layer.padding[1])
+        x = jnp.pad(x, ((0, 0), above, left, (0, 0)))
+        batch, height, width, channels = x.shape
+        x = x.reshape(batch, height // side, side, width // side, side, channels).transpose(0, 1, 3, 2, 4, 5)
+        x = x.reshape(batch, height // side, width // side, -1)
+        kernel = kernel.reshape(taps, side, taps, side, channels, -1).transpose(0, 2, 1, 3, 4, 5)
+        kernel = kernel.reshape(taps, taps, side * side * channels, -1)
+        return jax.lax.conv_general_dilated(x, kernel, (1, 1), "VALID", dimension_numbers=numbers)
+    return jax.lax.conv_general_dilated(
+        x,
+        kernel,
+        window_strides=layer.stride,
+        padding=layer.padding,
+        rhs_dilation=layer.dilation,
+        feature_group_count=layer.groups,
+        dimension_numbers=numbers,
+    )
+
+
+def _blocks(shape: tuple[int, ...], layer: spec.Conv) -> tuple[int, int] | None:
+    """Return the side of a block and the blocks per kernel side, where a convolution is one of whole blocks."""
+    side, size = layer.stride[0], layer.kernel[0]
+    square = layer.stride == (side, side) and layer.kernel == (size, size)
+    plain = layer.groups == 1 and layer.dilation == (1, 1) and shape[-1] <= _FEW_CHANNELS
+    whole = all((extent + sum(pad)) % side == 0 for extent, pad in zip(shape[:2], layer.padding, strict=True))
+    return (side, size // side) if square and plain and whole and side >= 4 and size % side == 0 else None
 
 
 def _gated(signal: Signal) -> tuple[Array, Array]:

@@ -19,7 +19,7 @@ from neurallnet_jax.config import Training
 from neurallnet_jax.images import augment
 from neurallnet_jax.metrics import calibration, scores
 from neurallnet_jax.models import Classifier, Variables
-from neurallnet_jax.training import losses, optimiser
+from neurallnet_jax.training import distillation, losses, optimiser
 
 __all__ = [
     "SATURATED",
@@ -182,28 +182,43 @@ def begin(classifier: Classifier, settings: Training, steps_per_epoch: int) -> t
 
 
 def make_step(
-    classifier: Classifier, settings: Training, *, steps_per_epoch: int, weights: np.ndarray, seed: int
+    classifier: Classifier,
+    settings: Training,
+    *,
+    steps_per_epoch: int,
+    weights: np.ndarray,
+    seed: int,
+    adjustment: np.ndarray | float = 0.0,
+    teacher: Classifier | None = None,
 ) -> Callable[[TrainState, Array, Array], tuple[TrainState, StepMetrics]]:
     """Return the jitted step: `(state, pixels uint8, labels) -> (state, metrics)`; the given state is consumed."""
     transform = optimiser.make(settings, steps_per_epoch)
     class_weight = jnp.asarray(weights)
 
     def loss_of(logits: Array, labels: Array) -> Array:
-        return losses.cross_entropy(logits, labels, smoothing=settings.label_smoothing, weights=class_weight)
+        adjusted = logits + jnp.reshape(jnp.asarray(adjustment), (1, -1))
+        return losses.cross_entropy(adjusted, labels, smoothing=settings.label_smoothing, weights=class_weight)
 
-    def objective(params: Any, batch_stats: Any, pixels: Array, labels: Array, keys: list[Array]) -> Any:
+    def objective(params: Any, batch_stats: Any, pixels: Array, labels: Array, keys: list[Array], taught: Any) -> Any:
         mix_key, encode_key = keys
         pixels, partner, share = augment.mix(mix_key, pixels, settings.mixing)
         output, stats = classifier.train({"params": params, "batch_stats": batch_stats}, pixels, encode_key)
-        loss = share * loss_of(output.logits, labels) + (1 - share) * loss_of(output.logits, labels[partner])
+        if teacher is None:
+            loss = share * loss_of(output.logits, labels) + (1 - share) * loss_of(output.logits, labels[partner])
+        else:
+            target = distillation.answers(teacher, taught, pixels, encode_key)
+            weight = share * class_weight[labels] + (1 - share) * class_weight[labels[partner]]
+            loss = losses.soft_cross_entropy(output.logits, target, weights=weight)
         penalty = losses.rate_penalty(output.rates, low=settings.rate_low, high=settings.rate_high)
         return loss + settings.rate_strength * penalty, (output, stats)
 
-    def step(state: TrainState, pixels: Array, labels: Array, key: Array) -> tuple[TrainState, StepMetrics]:
+    def step(
+        state: TrainState, pixels: Array, labels: Array, key: Array, taught: Any
+    ) -> tuple[TrainState, StepMetrics]:
         augment_key, *keys = jax.random.split(jax.random.fold_in(key, state.step), 3)
         pixels = augment.augment(augment_key, pixels, settings.augmentation)
         gradient = jax.value_and_grad(objective, has_aux=True)
-        (loss, (output, stats)), grads = gradient(state.params, state.batch_stats, pixels, labels, keys)
+        (loss, (output, stats)), grads = gradient(state.params, state.batch_stats, pixels, labels, keys, taught)
         updates, opt_state = transform.update(grads, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
         # A short memory at first, so that the random initial weights are soon forgotten.
@@ -221,9 +236,10 @@ def make_step(
         )
         return TrainState(state.step + 1, params, stats, opt_state, averaged), metrics
 
-    # The seed is an argument, so that other seeds find what was compiled in a cache on disk.
+    # Seed and teacher are arguments, so that others find what was compiled in a cache on disk.
     compiled, key = jax.jit(step, donate_argnums=0), jax.random.key(seed)
-    return lambda state, pixels, labels: compiled(state, pixels, labels, key)
+    taught = teacher.variables if teacher else None
+    return lambda state, pixels, labels: compiled(state, pixels, labels, key, taught)
 
 
 def fit(
@@ -234,6 +250,7 @@ def fit(
     seed: int,
     progress: Progress,
     resumed: tuple[TrainState, Best] | None = None,
+    teacher: Classifier | None = None,
 ) -> Fitted:
     """Train a classifier and return the epoch to keep: the best by balanced accuracy on validation images, or the last.
 
@@ -244,6 +261,7 @@ def fit(
         seed: Decides the order of the images, the augmentation and the rate encoding.
         progress: Who is told.
         resumed: State and best epoch to go on from; the state is consumed.
+        teacher: Whose answers are learned in place of the labels; None learns the labels.
 
     Returns:
         The best epoch and the last state.
@@ -253,11 +271,18 @@ def fit(
         DivergedError: A loss or gradient is not a number; the message names step and layer.
     """
     batch_size = _batch_size(data, settings)
-    weights = losses.class_weights(data.labels[data.train], classifier.spec.classes)
-    if not settings.class_weighting:
-        weights = np.ones_like(weights)
+    labels, classes = data.labels[data.train], classifier.spec.classes
+    weights = losses.class_weights(labels, classes)
     per_epoch = steps_per_epoch(data, settings)
-    step = make_step(classifier, settings, steps_per_epoch=per_epoch, weights=weights, seed=seed)
+    step = make_step(
+        classifier,
+        settings,
+        steps_per_epoch=per_epoch,
+        weights=weights if settings.class_weighting else np.ones_like(weights),
+        seed=seed,
+        adjustment=settings.logit_adjustment * losses.log_shares(labels, classes),
+        teacher=teacher,
+    )
     evaluate = _make_evaluation(classifier, data)
     layers = [name for name, _ in spec.named_layers(classifier.spec)]
     state, best = resumed or begin(classifier, settings, per_epoch)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-__all__ = ["class_weights", "cross_entropy", "rate_penalty"]
+__all__ = ["class_weights", "cross_entropy", "log_shares", "rate_penalty", "soft_cross_entropy"]
 
 
 def cross_entropy(
@@ -27,9 +27,21 @@ def cross_entropy(
     """
     classes = logits.shape[-1]
     target = jax.nn.one_hot(labels, classes) * (1 - smoothing) + smoothing / classes
-    each = -(target * jax.nn.log_softmax(logits)).sum(axis=-1)
-    weight = weights[labels]
-    return (weight * each).sum() / weight.sum()
+    return soft_cross_entropy(logits, target, weights=weights[labels])
+
+
+def soft_cross_entropy(
+    logits: Float[Array, "batch classes"], targets: Float[Array, "batch classes"], *, weights: Float[Array, " batch"]
+) -> Float[Array, ""]:
+    """Return the weighted mean cross-entropy against given probabilities.
+
+    Args:
+        logits: Class scores.
+        targets: Probability of every class.
+        weights: Weight of each image.
+    """
+    each = -(targets * jax.nn.log_softmax(logits)).sum(axis=-1)
+    return (weights * each).sum() / weights.sum()
 
 
 def rate_penalty(rates: Mapping[str, Float[Array, ""]], *, low: float, high: float) -> Float[Array, ""]:
@@ -50,7 +62,26 @@ def class_weights(labels: np.ndarray, classes: int) -> np.ndarray:
     Raises:
         ValueError: A class has no image; the message gives its place.
     """
+    counts = _counts(labels, classes)
+    return (len(labels) / (classes * counts)).astype(np.float32)
+
+
+def log_shares(labels: np.ndarray, classes: int) -> np.ndarray:
+    """Return the logarithm of each class's share of the images, float32 (classes,).
+
+    Added to the class scores within the loss it makes the plain scores right for classes that are equally likely.
+
+    Raises:
+        ValueError: A class has no image; the message gives its place.
+
+    References:
+        Menon et al. (2021), ICLR, arXiv:2007.07314, equation 10 with tau = 1.
+    """
+    return np.log(_counts(labels, classes) / len(labels)).astype(np.float32)
+
+
+def _counts(labels: np.ndarray, classes: int) -> np.ndarray:
     counts = np.bincount(labels, minlength=classes)
     if not counts.all():
         raise ValueError(f"class {int(np.argmin(counts))} has no training image; every class needs some")
-    return (len(labels) / (classes * counts)).astype(np.float32)
+    return counts

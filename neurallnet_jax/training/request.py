@@ -46,6 +46,10 @@ class Request:
         splits.check_margin(self.split, self.margin)
         if not 0 <= self.seed < 2**32:
             raise ValueError(f"seed is {self.seed}; expected 0..{2**32 - 1}")
+        if self.source and self.training.twin_epochs:
+            raise ValueError(
+                f"twin_epochs: training begins with the weights of {self.source}, not a twin's; set it to 0"
+            )
 
 
 def to_json(request: Request) -> dict[str, Any]:

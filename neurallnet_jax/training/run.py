@@ -4,6 +4,7 @@ run.json                what was asked for, the versions, and how it ended
 split.csv               the part of every image, with its SHA-256
 log.jsonl, tensorboard/ one entry per epoch
 states/                 the last states of an unfinished training
+twin/                   log and states of the ReLU twin, where one is trained first
 checkpoint.safetensors  the trained model, once the training has ended
 """
 
@@ -14,7 +15,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import jax
 import numpy as np
@@ -24,7 +25,7 @@ from neurallnet_jax import checkpoint as checkpoints
 from neurallnet_jax import config, models, spec
 from neurallnet_jax.images import folder, splits
 from neurallnet_jax.metrics import calibration
-from neurallnet_jax.training import allocator, logs, loop, records
+from neurallnet_jax.training import allocator, distillation, logs, loop, records
 from neurallnet_jax.training import request as requests
 from neurallnet_jax.training.alone import alone
 from neurallnet_jax.training.request import Request
@@ -36,6 +37,7 @@ FORMAT_VERSION = 1
 RUN_NAME = "run.json"
 SPLIT_NAME = "split.csv"
 STATES_NAME = "states"
+TWIN_NAME = "twin"
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,8 +62,11 @@ class Result:
 class Watcher:
     """Who is told how a training goes; the base class hears and says nothing. Times are seconds."""
 
-    def opened(self, dataset: folder.Dataset, split: splits.Split, steps_per_epoch: int, start: int) -> None:
-        """Hear of the images, their split, and the step that training goes on from."""
+    def opened(self, dataset: folder.Dataset, split: splits.Split) -> None:
+        """Hear of the images and their split."""
+
+    def stage(self, name: Literal["", "twin"], epochs: int, steps_per_epoch: int, start: int) -> None:
+        """Hear that the twin, or the network itself, is trained from now on, and after which step."""
 
     def decoding(self, done: int, total: int) -> None:
         """Hear of decoded images."""
@@ -173,28 +178,24 @@ def _train(
     dataset = dataclasses.replace(dataset, pixels=models.prepare(dataset.pixels, level))
     parts = {part: splits.indices(split, part) for part in ("train", "validation", "test")}
     data = loop.TrainingData(dataset.pixels, dataset.labels, parts["train"], parts["validation"])
-    steps_per_epoch = loop.steps_per_epoch(data, request.training)
+    loop.steps_per_epoch(data, request.training)
     classifier, seen_before = _classifier(request, source, dataset, parts["train"])
+    teacher = distillation.twin(classifier, jax.random.key(request.seed)) if request.training.twin_epochs else None
+    stages = _Stages(data, request.seed, watcher, clock)
     # Only now, so that a request that cannot be met leaves nothing behind.
     with alone(out):
         if not resume:
             splits.write_split(split, dataset, out / SPLIT_NAME)
             _write_run(out, request, command=command)
-        with StateStore(out / STATES_NAME) as store:
-            first = loop.begin(classifier, request.training, steps_per_epoch)
-            resumed = store.restore(first) if store.latest is not None else first
-            step = int(resumed[0].step)
-            watcher.opened(dataset, split, steps_per_epoch, step)
-            with logs.EpochLog(out, keep=step // steps_per_epoch) as log:
-                fitted = loop.fit(
-                    classifier,
-                    data,
-                    request.training,
-                    seed=request.seed,
-                    progress=_Recorder(watcher, store, log, clock),
-                    resumed=resumed,
-                )
-            store.save(fitted.state, fitted.best)
+        watcher.opened(dataset, split)
+        if teacher:
+            settings = distillation.settings_of_twin(request.training)
+            taught = stages.train(TWIN_NAME, teacher, settings, out / TWIN_NAME)
+            if not taught.finished:
+                return Result(None, 0, None, len(parts["test"]), int(taught.state.step))
+            teacher = dataclasses.replace(teacher, variables=taught.best.variables)
+            classifier = distillation.begin(classifier, teacher)
+        fitted = stages.train("", classifier, request.training, out, teacher)
     best = fitted.best
     validation = best.score if len(parts["validation"]) else None
     result = Result(None, best.epoch, validation, len(parts["test"]), int(fitted.state.step))
@@ -223,6 +224,45 @@ def _ended(saved: checkpoints.Checkpoint) -> Result:
         test=record["split"]["test"],
         step=record["steps"],
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Stages:
+    """Trains one classifier after the other on the same images, each with a folder for its states and its log."""
+
+    data: loop.TrainingData
+    seed: int
+    watcher: Watcher
+    clock: Callable[[], float]
+
+    def train(
+        self,
+        name: Literal["", "twin"],
+        classifier: models.Classifier,
+        settings: config.Training,
+        folder: Path,
+        teacher: models.Classifier | None = None,
+    ) -> loop.Fitted:
+        """Train a classifier, from where its folder says that it was left."""
+        folder.mkdir(exist_ok=True)
+        per_epoch = loop.steps_per_epoch(self.data, settings)
+        with StateStore(folder / STATES_NAME) as store:
+            first = loop.begin(classifier, settings, per_epoch)
+            resumed = store.restore(first) if store.latest is not None else first
+            step = int(resumed[0].step)
+            self.watcher.stage(name, settings.epochs, per_epoch, step)
+            with logs.EpochLog(folder, keep=step // per_epoch) as log:
+                fitted = loop.fit(
+                    classifier,
+                    self.data,
+                    settings,
+                    seed=self.seed,
+                    progress=_Recorder(self.watcher, store, log, self.clock),
+                    resumed=resumed,
+                    teacher=teacher,
+                )
+            store.save(fitted.state, fitted.best)
+        return fitted
 
 
 class _Recorder:

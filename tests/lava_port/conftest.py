@@ -82,6 +82,7 @@ def small_networks() -> dict[str, spec.Network]:
     wide = spec.Conv(6, padding=((2, 2), (2, 2)), dilation=(2, 2))
     oblong = spec.Conv(8, kernel=(3, 2), stride=(2, 1), padding=((1, 1), (2, 2)), groups=2, dilation=(1, 3))
     grouped = spec.Conv(6, kernel=(1, 3), stride=(1, 2), padding=((0, 0), (1, 1)), groups=3, bias=True)
+    stem = spec.Conv(6, kernel=(8, 8), stride=(4, 4), padding=((2, 2), (2, 2)))
     return {
         "plain": network(*block, lif, *later, lif, *head),
         "gated": network(*block, gate, lif, *later, gate, lif, *head),
@@ -103,6 +104,7 @@ def small_networks() -> dict[str, spec.Network]:
             *block, gate, spec.Lif(du=0.4, dv=0.1, learn_decay=True), *later, spec.Lif(dv=0.3, learn_decay=True), *head,
             steps=6,
         ),
+        "stem": network(stem, spec.BatchNorm(), late, lif, *later, late, lif, *head),
         "one_step": network(*block, gate, lif, *head, steps=1),
     }  # fmt: skip
 

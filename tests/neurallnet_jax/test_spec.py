@@ -118,6 +118,15 @@ def test_the_reconstruction_has_five_blocks_that_halve_and_a_linear_read_out():
     assert all(shapes[f"lif_{block}"] == pooled[f"lif_{block}"] for block in range(1, 6))
 
 
+def test_a_stem_of_large_stride_takes_a_larger_image_to_the_same_maps():
+    network = spec.neurallnet(image_size=(256, 256), stem=(8, 4))
+    assert network.layers[0] == Conv(16, (8, 8), (4, 4), ((2, 2), (2, 2)))
+    assert network.layers[1:] == spec.neurallnet().layers[1:]
+    assert spec.shapes(network)["lif_5"] == (4, 4, 192)
+    with pytest.raises(ValueError, match=r"stem is \(8, 4\); with average pooling"):
+        spec.neurallnet(stem=(8, 4), downsample="pool")
+
+
 def test_attention_has_at_least_its_least_number_of_hidden_units():
     assert [SqueezeExcite(reduction=8, min_hidden=4).hidden(channels) for channels in (8, 64, 192)] == [4, 8, 24]
 

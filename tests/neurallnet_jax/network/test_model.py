@@ -37,6 +37,7 @@ NETWORKS = {
         LIF,
         *HEAD,
     ),
+    "stem": (spec.Conv(6, kernel=(8, 8), stride=(4, 4), padding=((2, 2), (2, 2))), spec.BatchNorm(), LIF, *HEAD),
     "hidden": (*BLOCK, LIF, spec.Dense(7), spec.BatchNorm(), LATE, LIF, spec.Dense(3, bias=False), spec.Readout()),
     "constant": (*BLOCK, spec.StaticGate(), LIF, *LATER, LIF, *HEAD),
     "rectified": (*BLOCK, GATE, spec.Relu(), *LATER, spec.Relu(), *HEAD),
@@ -376,3 +377,24 @@ def test_gates_of_an_equal_image_are_as_good_as_its_own(drawn):
     pixels = np.repeat(images(1), 6, axis=0)
     found, expected = (jax.jit(one.apply)(one.variables, pixels, jax.random.key(0)).logits for one in (mixed, own))
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("layer", "blocks"),
+    [
+        (spec.Conv(5, kernel=(8, 8), stride=(4, 4), padding=((2, 2), (2, 2))), (4, 2)),
+        (spec.Conv(5, kernel=(5, 5), stride=(5, 5), padding=((3, 3), (3, 3))), (5, 1)),
+        (spec.Conv(5, kernel=(7, 7), stride=(4, 4), padding=((2, 2), (2, 2))), None),
+        (spec.Conv(5, kernel=(8, 8), stride=(4, 4), padding=((1, 1), (2, 2))), None),
+        (spec.Conv(5, kernel=(4, 4), stride=(2, 2)), None),
+    ],
+)
+def test_a_convolution_by_blocks_of_pixels_is_the_convolution(layer, blocks):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(2, 24, 24, 3)).astype(np.float32)
+    kernel = rng.normal(size=(*layer.kernel, 3, 5)).astype(np.float32)
+    assert model._blocks(x.shape[1:], layer) == blocks
+    expected = jax.lax.conv_general_dilated(
+        x, kernel, layer.stride, layer.padding, dimension_numbers=("NHWC", "HWIO", "NHWC")
+    )
+    np.testing.assert_allclose(model._convolve(jnp.asarray(x), jnp.asarray(kernel), layer), expected, atol=1e-4)

@@ -200,3 +200,26 @@ def test_a_class_without_training_images_is_refused(classifier, data, training, 
 def test_a_split_without_training_images_is_refused(data, training):
     with pytest.raises(ValueError, match="leaves no image to train on; choose another split"):
         loop.steps_per_epoch(dataclasses.replace(data, train=np.array([], np.int64)), training)
+
+
+def test_an_adjustment_acts_on_the_loss_and_not_on_the_network(classifier, data, training, listener):
+    """Of 16 red and 4 green images the loss sees the logits plus log(16/20) and log(4/20)."""
+    places = np.concatenate([np.flatnonzero(data.labels[:32] == 0)[:16], np.flatnonzero(data.labels[:32] == 1)[:4]])
+    few = dataclasses.replace(data, train=places, validation=places)
+    plain = dataclasses.replace(
+        training, epochs=1, batch_size=20, class_weighting=False, rate_strength=0.0, augmentation=config.NO_AUGMENTATION
+    )
+    adjusted = dataclasses.replace(plain, logit_adjustment=1.0)
+    told = [listener(), listener()]
+    for settings, heard in zip((plain, adjusted), told, strict=True):
+        loop.fit(classifier, few, settings, seed=0, progress=heard)
+    output, _ = classifier.train(
+        classifier.variables, jnp.asarray(data.pixels[np.sort(places)], jnp.float32), jax.random.key(0)
+    )
+    labels = jnp.asarray(data.labels[np.sort(places)])
+    for heard, added in zip(told, (np.zeros(2), np.log([0.8, 0.2])), strict=True):
+        expected = losses.cross_entropy(
+            output.logits + added.astype(np.float32)[None], labels, smoothing=plain.label_smoothing, weights=jnp.ones(2)
+        )
+        assert float(heard.steps[0].loss) == pytest.approx(float(expected), rel=1e-4)
+    assert told[0].steps[0].accuracy == told[1].steps[0].accuracy

@@ -137,6 +137,42 @@ def test_a_stopped_run_resumed_ends_with_the_same_bits(stopped, whole, request_,
     assert [line["epoch"] for line in logs.read(out)] == [1, 2, 3]
 
 
+@pytest.fixture(scope="module")
+def taught(request_) -> Request:
+    """The network of three steps of training learns from a twin of two epochs."""
+    training = dataclasses.replace(request_.training, twin_epochs=2)
+    return dataclasses.replace(request_, training=training)
+
+
+@pytest.fixture(scope="module")
+def taught_whole(taught, tmp_path_factory) -> tuple[Path, runs.Result]:
+    out = tmp_path_factory.mktemp("runs") / "taught"
+    return out, runs.train(taught, out)
+
+
+def test_a_run_with_a_twin_keeps_the_log_of_both(taught_whole, whole):
+    out, result = taught_whole
+    assert [line["epoch"] for line in logs.read(out / runs.TWIN_NAME)] == [1, 2]
+    assert [line["rates"] for line in logs.read(out / runs.TWIN_NAME)] == [{}, {}]
+    assert [line["epoch"] for line in logs.read(out)] == [1, 2, 3]
+    assert result.step == 3 * 2
+    assert result.checkpoint.spec.spiking
+    assert not same_bits(out, whole[0])
+
+
+@pytest.mark.parametrize("after", [3, 6], ids=["in the twin", "in the network"])
+def test_a_run_with_a_twin_resumed_ends_with_the_same_bits(taught, taught_whole, tmp_path, after):
+    out = tmp_path / "run"
+    assert runs.train(taught, out, watcher=Stop(after=after)).checkpoint is None
+    assert runs.train(taught, out, resume=True).step == 6
+    assert same_bits(out, taught_whole[0])
+
+
+def test_weights_of_a_run_leave_nothing_for_a_twin_to_teach(whole, taught):
+    with pytest.raises(ValueError, match=f"begins with the weights of {whole[0]}, not a twin's"):
+        dataclasses.replace(taught, source=str(whole[0]))
+
+
 _KILLED = """
 import pathlib, pickle, sys, time
 from neurallnet_jax.training import run as runs
