@@ -18,12 +18,12 @@ NETWORK = spec.neurallnet(
 
 @pytest.fixture(scope="session")
 def spiking(classifier_of) -> models.Classifier:
-    return classifier_of(NETWORK, ("a", "b"), seed=3)
+    return classifier_of(NETWORK, ("a", "b"))
 
 
 @pytest.fixture(scope="session")
 def relu(classifier_of) -> models.Classifier:
-    return classifier_of(spec.relu_twin(NETWORK), ("a", "b"), seed=3)
+    return classifier_of(spec.relu_twin(NETWORK), ("a", "b"))
 
 
 @pytest.fixture(scope="session")
