@@ -22,26 +22,35 @@ from typing import Any
 import jax
 import numpy as np
 
-from neurallnet_jax import checkpoint, config, models
+from neurallnet_jax import checkpoint, config, models, spec
 from neurallnet_jax.images import folder, splits
 from neurallnet_jax.metrics import calibration, scores
-from neurallnet_jax.training import allocator, loop
+from neurallnet_jax.training import allocator, distillation, loop
 
 OUT = Path(__file__).parent / "results" / "recipes.jsonl"
 
 GEOMETRY = {"scale": (0.8, 1.25), "shift": 0.1}
 
+WHITE = {"white_level": 235, **GEOMETRY}
+
+STEM = {**WHITE, "stem": (8, 4), "image_size": 224}
+
 RECIPES: dict[str, dict[str, Any]] = {
     "plain": {},
     "white": {"white_level": 235},
-    "white-geometry": {"white_level": 235, **GEOMETRY},
-    "white-geometry-mixing": {"white_level": 235, **GEOMETRY, "mixing": 0.3},
-    "white-geometry-stain": {"white_level": 235, **GEOMETRY, "stain": 0.1},
+    "white-geometry": WHITE,
+    "white-geometry-mixing": {**WHITE, "mixing": 0.3},
+    "white-geometry-stain": {**WHITE, "stain": 0.1},
+    "white-geometry-twin": {**WHITE, "twin_epochs": 25, "epochs": 12},
+    "stem": STEM,
+    "neurallnet": {**STEM, "class_weighting": False, "logit_adjustment": 1.0, "twin_epochs": 20, "epochs": 12},
     "colour": {"gain": 0.12, "offset": 0.04, "stain": 0.1},
 }
-"""Changes to the first recipe: gain 0.06, offset 0.02, scale 0.9 to 1.11, shift 0.06, no white balance.
+"""Changes to the first recipe: 128 px, gain 0.06, offset 0.02, scale 0.9 to 1.11, shift 0.06, no white balance.
 
-The results also hold `white-tint`, which levelled the tint of the background, not its brightness; its code was not kept.
+`stem` is the kernel and stride of the first convolution; its networks begin with 24 channels, the others with 16. The
+results also hold `white-tint`, which levelled the tint of the background, not its brightness, and `stem-7`, with a first
+convolution of 7 x 7 and a last one of stride 1; their code was not kept.
 """
 
 FIRST = config.Training(
@@ -77,27 +86,46 @@ class Quiet:
             print(f"  epoch {record.epoch}: loss {record.loss:.3f}, validation {score:.4f}", file=sys.stderr)
 
 
-def training_of(recipe: Mapping[str, Any], epochs: int | None) -> config.Training:
-    """Return the settings of a recipe."""
-    names = {field.name for field in dataclasses.fields(config.Augmentation)}
-    augmentation = dataclasses.replace(FIRST.augmentation, **{k: v for k, v in recipe.items() if k in names})
-    rest = {key: value for key, value in recipe.items() if key not in names}
-    return dataclasses.replace(FIRST, augmentation=augmentation, **rest, **({"epochs": epochs} if epochs else {}))
+def training_of(recipe: Mapping[str, Any], spiking: bool, epochs: int | None) -> config.Training:
+    """Return the settings of a recipe; those of a twin where the network does not spike."""
+    augmented, trained = (
+        {field.name for field in dataclasses.fields(kind)} for kind in (config.Augmentation, config.Training)
+    )
+    augmentation = dataclasses.replace(FIRST.augmentation, **{k: v for k, v in recipe.items() if k in augmented})
+    rest = {key: value for key, value in recipe.items() if key in trained}
+    training = dataclasses.replace(FIRST, augmentation=augmentation, **rest)
+    if training.twin_epochs and not spiking:
+        training = distillation.settings_of_twin(training)
+    return dataclasses.replace(training, epochs=epochs or training.epochs)
+
+
+def network_of(recipe: Mapping[str, Any], spiking: bool, image_size: int) -> spec.Network:
+    """Return the network of a recipe."""
+    stem = recipe.get("stem", (3, 2))
+    widths = (24 if "stem" in recipe else 16, 32, 64, 128, 192)
+    network = spec.neurallnet(
+        widths=widths, image_size=(image_size, image_size), stem=stem, attention=spec.SqueezeExcite(delay=2)
+    )
+    return network if spiking else spec.relu_twin(network)
 
 
 def run(
-    dataset: folder.Dataset, split: splits.Split, training: config.Training, preset: str, seed: int
+    dataset: folder.Dataset, split: splits.Split, training: config.Training, network: spec.Network, seed: int
 ) -> dict[str, Any]:
     """Train on one fold and return its line."""
     parts = {part: splits.indices(split, part) for part in ("train", "validation", "test")}
     pixels = models.prepare(np.asarray(dataset.pixels), training.white_level)
     mean = pixels[parts["train"]].reshape(-1, 3).mean(axis=0)
     preprocessing = checkpoint.Preprocessing(tuple(round(x) for x in mean.tolist()), white_level=training.white_level)
-    network = dataclasses.replace(config.preset(preset).network, image_size=dataset.pixels.shape[1:3])
     classifier = models.create(network, dataset.classes, preprocessing=preprocessing, key=jax.random.key(seed))
     data = loop.TrainingData(pixels, dataset.labels, parts["train"], parts["validation"])
     started = time.perf_counter()
-    fitted = loop.fit(classifier, data, training, seed=seed, progress=Quiet())
+    teacher = distillation.twin(classifier, jax.random.key(seed)) if training.twin_epochs else None
+    if teacher:
+        taught = loop.fit(teacher, data, distillation.settings_of_twin(training), seed=seed, progress=Quiet())
+        teacher = dataclasses.replace(teacher, variables=taught.best.variables)
+        classifier = distillation.begin(classifier, teacher)
+    fitted = loop.fit(classifier, data, training, seed=seed, progress=Quiet(), teacher=teacher)
     seconds = time.perf_counter() - started
     predict = models.make_predict(classifier)
 
@@ -127,10 +155,10 @@ def run(
 def show(path: Path) -> None:
     """Print means over the folds and seeds of every recipe, as a table in Markdown."""
     by_recipe: dict[tuple, list[dict[str, Any]]] = {}
-    names = ("recipe", "network", "image_size", "epochs", "split", "margin")
+    names = ("recipe", "network", "image_size", "twin_epochs", "epochs", "split", "margin")
     for text in path.read_text(encoding="utf-8").splitlines():
         line = json.loads(text)
-        by_recipe.setdefault(tuple(line[name] for name in names), []).append(line)
+        by_recipe.setdefault(tuple(line.get(name, 0) for name in names), []).append(line)
     columns = ("validation", "validation_loss", "shifted", "test", "test_of_best_epoch")
     print(f"| {' | '.join((*names, 'runs', *columns))} | test by fold |")
     print(f"|{' --- |' * (len(names) + len(columns) + 2)}")
@@ -144,17 +172,19 @@ def show(path: Path) -> None:
 def main(arguments: argparse.Namespace) -> None:
     """Run the folds, print and append their lines."""
     allocator.keep_freed_memory()
-    dataset = folder.open_folder(arguments.data, (arguments.image_size,) * 2)
-    training = training_of(RECIPES[arguments.recipe], arguments.epochs)
-    preset = {"spiking": "neurallnet", "relu": "neurallnet-relu"}[arguments.network]
+    recipe, spiking = RECIPES[arguments.recipe], arguments.network == "spiking"
+    image_size = arguments.image_size or recipe.get("image_size", 128)
+    dataset = folder.open_folder(arguments.data, (image_size, image_size))
+    training, network = training_of(recipe, spiking, arguments.epochs), network_of(recipe, spiking, image_size)
     for fold in arguments.folds:
         split = splits.make_split(
             dataset.records, scheme=arguments.split, fold=fold, seed=arguments.seed, margin=arguments.margin
         )
         line = {
-            "recipe": arguments.recipe, "network": arguments.network, "image_size": arguments.image_size,
-            "epochs": training.epochs, "split": arguments.split, "margin": arguments.margin, "fold": fold,
-            "seed": arguments.seed, **run(dataset, split, training, preset, arguments.seed),
+            "recipe": arguments.recipe, "network": arguments.network, "image_size": image_size,
+            "epochs": training.epochs, "twin_epochs": training.twin_epochs,
+            "split": arguments.split, "margin": arguments.margin, "fold": fold,
+            "seed": arguments.seed, **run(dataset, split, training, network, arguments.seed),
             "jax": jax.__version__, "machine": f"{platform.machine()}, {jax.devices()[0].device_kind}",
         }  # fmt: skip
         print(json.dumps(line))
@@ -168,7 +198,7 @@ if __name__ == "__main__":
     parser.add_argument("--data", type=Path)
     parser.add_argument("--recipe", choices=RECIPES)
     parser.add_argument("--network", choices=("spiking", "relu"), default="spiking")
-    parser.add_argument("--image-size", type=int, default=128)
+    parser.add_argument("--image-size", type=int, help="pixels (default: the recipe's)")
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--split", choices=("contiguous", "blocks", "random"), default="contiguous")
     parser.add_argument("--margin", type=int, default=24)
