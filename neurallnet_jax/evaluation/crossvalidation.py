@@ -18,6 +18,7 @@ from neurallnet_jax.evaluation.selection import Selection, groups_of
 from neurallnet_jax.images import folder, splits, statistics
 from neurallnet_jax.images.decode import one_line
 from neurallnet_jax.images.folder import Dataset
+from neurallnet_jax.training import allocator
 from neurallnet_jax.training import run as runs
 from neurallnet_jax.training.alone import alone
 
@@ -56,6 +57,8 @@ def crossvalidate(
         ValueError: Bad input; the message says what, where and what to do. A folder that was not begun is left as it was.
     """
     watcher = watcher or Watcher()
+    # Before images are decoded in threads, which would keep heaps of their own for good.
+    allocator.keep_freed_memory()
     if not resume and (out / files.PLAN_NAME).exists():
         raise ValueError(
             f"{out}: holds a cross-validation already; add --resume to go on with it, or name another folder"
