@@ -209,7 +209,7 @@ def test_json_that_is_no_network_is_refused_by_name(change, message):
 def test_a_field_of_another_type_is_one_clear_line(field, value):
     data = spec.network_to_json(spec.neurallnet())
     data["layers"][0][field] = value
-    with pytest.raises(ValueError, match="network: a field is of another type than its layer takes"):
+    with pytest.raises(ValueError, match="network: a field is of another type than it should be"):
         spec.network_from_json(data)
 
 
