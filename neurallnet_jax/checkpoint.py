@@ -223,9 +223,7 @@ def digest(checkpoint: Checkpoint) -> str:
     return _digest(checkpoint.weights, body)
 
 
-def layer_sizes(
-    checkpoint: Checkpoint, shapes: Mapping[str, tuple[int, ...]] | None = None
-) -> tuple[LayerSize, ...]:
+def layer_sizes(checkpoint: Checkpoint, shapes: Mapping[str, tuple[int, ...]] | None = None) -> tuple[LayerSize, ...]:
     """Return every layer with its output shape, trained parameters and their bytes (statistics count as bytes only).
 
     Args:

@@ -111,9 +111,7 @@ def from_checkpoint(saved: checkpoints.Checkpoint) -> Classifier:
         ValueError: The weights do not fit the spec; the message names the first that does not.
     """
     run = _runnable(saved.spec, None)
-    return with_weights(
-        _classifier(saved.spec, saved.classes, saved.preprocessing, run, run.shapes()), saved.weights
-    )
+    return with_weights(_classifier(saved.spec, saved.classes, saved.preprocessing, run, run.shapes()), saved.weights)
 
 
 def with_weights(classifier: Classifier, weights: Mapping[str, np.ndarray]) -> Classifier:

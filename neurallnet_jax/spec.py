@@ -602,7 +602,9 @@ def network_from_json(data: Mapping[str, Any]) -> AnyNetwork:
     kinds = {one.__name__: one for one in get_args(AnyNetwork)}
     if kind not in kinds:
         raise ValueError(f"network: unknown type {kind!r}; known are {', '.join(kinds)}")
-    network = _layers_from_json(data) if kinds[kind] is Network else _from_fields(kinds[kind], data, f"network ({kind})")
+    network = (
+        _layers_from_json(data) if kinds[kind] is Network else _from_fields(kinds[kind], data, f"network ({kind})")
+    )
     try:
         validate(network)
     except TypeError as error:

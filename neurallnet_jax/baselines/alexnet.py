@@ -113,7 +113,9 @@ def named_layers(network: spec.AlexNet) -> Iterator[tuple[str, spec.Conv | spec.
     for place, layer in enumerate(_CONVOLUTIONS, start=1):
         yield f"conv_{place}", layer, shape
         height, width, features = spec.output_shape(layer, shape, f"conv_{place}")
-        shape = ((height - 3) // 2 + 1, (width - 3) // 2 + 1, features) if place in _POOLED else (height, width, features)
+        shape = (
+            ((height - 3) // 2 + 1, (width - 3) // 2 + 1, features) if place in _POOLED else (height, width, features)
+        )
     shape = (_SIDE, _SIDE, shape[2])
     for place, features in enumerate((_HIDDEN, _HIDDEN, network.classes), start=1):
         yield f"dense_{place}", spec.Dense(features), shape
@@ -126,7 +128,9 @@ def output_shapes(network: spec.AlexNet) -> dict[str, spec.Shape]:
 
 
 def adaptive_average(x: Array, side: int) -> Array:
-    """Return means over `side` x `side` windows that cover a map of any size: from floor(i n / side) to ceil((i + 1) n / side).
+    """Return means over `side` x `side` windows that cover a map of any size.
+
+    Window i of an axis of n values holds those from floor(i n / side) to ceil((i + 1) n / side).
 
     Args:
         x: (batch, height, width, channels).

@@ -15,7 +15,17 @@ import jax.numpy as jnp
 from neurallnet_jax import spec
 from neurallnet_jax.baselines import backend
 
-__all__ = ["APPLICATIONS", "Application", "Convention", "Graph", "abstract_model", "build", "names_of", "tensors"]
+__all__ = [
+    "APPLICATIONS",
+    "Application",
+    "Convention",
+    "Graph",
+    "abstract_model",
+    "build",
+    "graph_of",
+    "names_of",
+    "tensors",
+]
 
 _INPUT_LAYERS = ("InputLayer", "Rescaling", "Normalization")
 """What a network does to its input by itself; `Preprocessing` does it here, so the graph begins behind it."""
@@ -109,7 +119,11 @@ def build(network: spec.KerasNetwork) -> Graph:
         ValueError: Keras cannot be had, or does not take this size.
     """
     spec.validate(network)
-    model = abstract_model(network)
+    return graph_of(abstract_model(network))
+
+
+def graph_of(model: Any) -> Graph:
+    """Return the graph of a functional model with one input and one output, in which every layer is used once."""
     layers = list(model.operations)
     behind = next(place for place, layer in enumerate(layers) if type(layer).__name__ not in _INPUT_LAYERS)
     own = layers[behind:]

@@ -79,9 +79,7 @@ def variance_scaling(
     return found.astype(np.float32)
 
 
-def _value(
-    layer: Any, name: str, shape: tuple[int, ...], generator: np.random.Generator, called: str
-) -> np.ndarray:
+def _value(layer: Any, name: str, shape: tuple[int, ...], generator: np.random.Generator, called: str) -> np.ndarray:
     if name in _CONSTANT:
         return np.full(shape, _CONSTANT[name], np.float32)
     kernel: Any = getattr(layer, "depthwise_initializer", None) or getattr(layer, "kernel_initializer", None)

@@ -1,4 +1,4 @@
-"""Multiply-accumulates of a Keras network in one dense pass, from its functional graph. Knows no energy and runs nothing."""
+"""Multiply-accumulates of a Keras network in one dense pass, from its graph. Knows no energy and runs nothing."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -64,9 +64,7 @@ def _positions(layer: Any, sources: Mapping[int, Any], padding: bool) -> int:
         zeros = source.padding
         extents = [extent - before - after for extent, (before, after) in zip(extents, zeros, strict=True)]
     for axis in range(2):
-        kernel, stride, dilation = (
-            getattr(layer, name)[axis] for name in ("kernel_size", "strides", "dilation_rate")
-        )
+        kernel, stride, dilation = (getattr(layer, name)[axis] for name in ("kernel_size", "strides", "dilation_rate"))
         before = zeros[axis][0]
         if layer.padding == "same":
             given = tensor.shape[1 + axis]

@@ -134,8 +134,8 @@ def _check_normalisation(layer: Any, path: Path) -> None:
     mean = np.asarray(layer.mean).ravel()
     if mean.shape != _NORMALISED.shape or np.abs(mean - _NORMALISED).max() > 1e-3:
         raise ValueError(
-            f"{path}: normalises its input by the means {np.round(mean, 3).tolist()}, not by those of ImageNet; only weights "
-            "of ImageNet are taken"
+            f"{path}: normalises its input by the means {np.round(mean, 3).tolist()}, not by those of ImageNet; "
+            "only weights of ImageNet are taken"
         )
 
 

@@ -51,7 +51,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def add_recipe(parser: argparse.ArgumentParser) -> None:
     """Add what is trained and how, the same for every fold and seed; `request_of` reads it."""
     parser.add_argument(
-        "--preset", metavar="P", help="network and settings by name: neurallnet, tiny, or a model (default: the model's)"
+        "--preset",
+        metavar="P",
+        help="network and settings by name: neurallnet, tiny, or a model (default: the model's)",
     )
     parser.add_argument(
         "--model",
@@ -87,7 +89,7 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--weights",
         metavar="FILE",
-        help="begin a Keras network with this file of weights of ImageNet, its last layers left fresh; nothing is downloaded",
+        help="begin a Keras network with this file of ImageNet weights, its last layers fresh; nothing is downloaded",
     )
     parser.add_argument("--weights-sha256", metavar="HEX", help="hash that this file has to have")
 
@@ -182,7 +184,9 @@ def _network(args: argparse.Namespace) -> "tuple[AnyNetwork, Training]":
 
     other = args.model in _OTHERS
     if other and args.preset not in (None, args.model):
-        raise ValueError(f"--preset {args.preset}: has another network than --model {args.model}; leave one of them out")
+        raise ValueError(
+            f"--preset {args.preset}: has another network than --model {args.model}; leave one of them out"
+        )
     chosen = config.preset(args.model if other else args.preset or "neurallnet")
     network = chosen.network
     if args.source:

@@ -48,7 +48,9 @@ class Request:
 
     def __post_init__(self) -> None:
         if self.weights and self.source:
-            raise ValueError(f"both the RUN {self.source} and the file {self.weights} are to begin with; name one of them")
+            raise ValueError(
+                f"both the RUN {self.source} and the file {self.weights} are to begin with; name one of them"
+            )
         if self.weights_sha256 and not self.weights:
             raise ValueError("a SHA-256 of weights is given and no file of them; name it with --weights")
         splits.check_margin(self.split, self.margin)
