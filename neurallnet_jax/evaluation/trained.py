@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from neurallnet_jax.checkpoint import Checkpoint
@@ -46,7 +47,8 @@ def of(saved: Checkpoint) -> Trained:
     if weights:
         began = f"{weights['file']} (SHA-256 {weights['sha256'][:12]}...)"
     elif record.get("source"):
-        began = f"the RUN {record['source']}"
+        # Its name alone: a page may be given to others.
+        began = f"the RUN {Path(record['source']).name}"
     return Trained(
         epochs=settings.get("epochs"),
         best_epoch=record.get("best_epoch"),
