@@ -606,6 +606,23 @@ def test_a_keras_run_is_handed_to_others(neurallnet: Callable[..., Answer], kera
     assert neurallnet("export", keras_run, "--format", "stablehlo", "--out", tmp_path / "x.stablehlo").code == 0
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("small_keras")
+def test_a_keras_run_is_audited_and_reported_like_any_other(
+    neurallnet: Callable[..., Answer], keras_run: Path, smears: Path, tmp_path: Path
+) -> None:
+    words = ("--corruption", "jpeg", "--severity", 1, "--limit", 4)
+    worse = neurallnet("robustness", keras_run, "--data", smears, *words)
+    assert worse.code == 0
+    page = tmp_path / "report.html"
+    assert neurallnet("report", keras_run, "--data", smears, "--out", page, "--quick").code == 0
+    assert "depthwise_conv2d" in page.read_text()
+    folds = tmp_path / "folds"
+    recipe = ("--model", "resnet50", "--image-size", 32, "--epochs", 1, "--split", "random", "--folds", "0,")
+    assert neurallnet("crossvalidate", "--data", smears, "--out", folds, *recipe).code == 0
+    assert checkpoint.load(folds / "random" / "fold-0" / "seed-0").spec == checkpoint.load(keras_run).spec
+
+
 @pytest.mark.usefixtures("small_keras")
 def test_a_keras_run_begins_with_another(
     neurallnet: Callable[..., Answer], keras_run: Path, smears: Path, tmp_path: Path
