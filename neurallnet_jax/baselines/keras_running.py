@@ -69,7 +69,11 @@ def of_graph(graph: Graph) -> Runnable:
 def output_shapes(network: spec.KerasNetwork) -> dict[str, tuple[int, ...]]:
     """Return the output shape, without batch, of every layer with weights by name, in order of execution."""
     graph = applications.build(network)
-    return {graph.name(layer): tuple(layer.output.shape[1:]) for layer in graph.layers if layer.variables}
+    return {
+        graph.name(layer): tuple(layer.output.shape[1:])
+        for layer in graph.layers
+        if any(not _is_seed(one) for one in layer.variables)
+    }
 
 
 @lru_cache(maxsize=64)

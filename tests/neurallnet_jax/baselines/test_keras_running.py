@@ -156,6 +156,13 @@ def test_efficientnet_b7_has_the_shapes_of_its_trained_step():
     assert sum(np.prod(leaf.shape) for leaf in jax.tree.leaves(run.shapes()["params"])) == 63_797_204
 
 
+def test_a_layer_that_only_draws_has_no_weights(graph, run, monkeypatch):
+    monkeypatch.setattr(applications, "build", lambda network: graph)
+    found = keras_running.output_shapes(spec.KerasNetwork("resnet50"))
+    assert "dropout" in [graph.name(layer) for layer in graph.layers]
+    assert tuple(found) == run.trained
+
+
 def test_output_shapes_are_those_of_layers_with_weights():
     found = keras_running.output_shapes(spec.KerasNetwork("resnet50", (64, 64)))
     assert found["conv1_conv"] == (32, 32, 64)
