@@ -87,7 +87,7 @@ class Checkpoint:
         trust: Conformal rule, abstention and regions of warnings that `calibrate` fitted; None before that.
     """
 
-    spec: spec.Network
+    spec: spec.AnyNetwork
     weights: Mapping[str, np.ndarray]
     preprocessing: Preprocessing
     classes: tuple[str, ...]
@@ -223,18 +223,43 @@ def digest(checkpoint: Checkpoint) -> str:
     return _digest(checkpoint.weights, body)
 
 
-def layer_sizes(checkpoint: Checkpoint) -> tuple[LayerSize, ...]:
-    """Return every layer with its output shape, trained parameters and their bytes (statistics count as bytes only)."""
+def layer_sizes(checkpoint: Checkpoint, shapes: Mapping[str, tuple[int, ...]] | None = None) -> tuple[LayerSize, ...]:
+    """Return every layer with its output shape, trained parameters and their bytes (statistics count as bytes only).
+
+    Args:
+        checkpoint: The model.
+        shapes: Output shape of every layer by name, in order of execution, for a network that is not made of our own
+            layers: only what runs it knows them (`models.layer_table`). Without them its layers stand in the order of
+            their names, those without weights left out, and shapes are empty.
+    """
+    kinds = _kinds(checkpoint)
+    found = {} if shapes is None else dict(shapes)
+    if isinstance(checkpoint.spec, spec.Network):
+        found = spec.shapes(checkpoint.spec)
     rows = []
-    for (name, layer), shape in zip(
-        spec.named_layers(checkpoint.spec), spec.shapes(checkpoint.spec).values(), strict=True
-    ):
+    for name in found or kinds:
         own = {key: array for key, array in checkpoint.weights.items() if key.split("/")[1] == name}
         parameters = sum(array.size for key, array in own.items() if key.startswith("params/"))
-        rows.append(
-            LayerSize(name, type(layer).__name__, shape, parameters, sum(array.nbytes for array in own.values()))
-        )
+        size = sum(array.nbytes for array in own.values())
+        rows.append(LayerSize(name, kinds.get(name, "-"), found.get(name, ()), parameters, size))
     return tuple(rows)
+
+
+def _kinds(checkpoint: Checkpoint) -> dict[str, str]:
+    """Return the kind of every layer by name; of a network of others, what the names and ranks of its weights tell."""
+    if isinstance(checkpoint.spec, spec.Network):
+        return {name: type(layer).__name__ for name, layer in spec.named_layers(checkpoint.spec)}
+    ranks: dict[str, dict[str, int]] = {}
+    for key, array in checkpoint.weights.items():
+        _, layer, weight = key.split("/")
+        ranks.setdefault(layer, {})[weight] = array.ndim
+    return {layer: _kind(own) for layer, own in sorted(ranks.items())}
+
+
+def _kind(ranks: Mapping[str, int]) -> str:
+    if "kernel" not in ranks:
+        return "BatchNorm"
+    return "Dense" if ranks["kernel"] == 2 else "Conv"
 
 
 def pack_hashes(hashes: Iterable[str]) -> np.ndarray:

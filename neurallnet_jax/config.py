@@ -157,8 +157,11 @@ class Training:
 class Preset:
     """A network and its training by name."""
 
-    network: spec.Network
+    network: spec.AnyNetwork
     training: Training
+
+
+"""What `neurallnet` and the networks it is compared with are trained under."""
 
 
 def _tiny() -> Preset:
@@ -214,7 +217,88 @@ def _neurallnet_relu() -> Preset:
     return Preset(spec.relu_twin(chosen.network), training)
 
 
-PRESETS = {"tiny": _tiny(), "neurallnet": _neurallnet(), "neurallnet-relu": _neurallnet_relu()}
+def _other(network: spec.AnyNetwork, learning_rate: float, batch_size: int = 32) -> Preset:
+    """Return another network under the images, augmentation and loss of `neurallnet`, for 40 epochs.
+
+    The peak learning rate is the one thing that suits each: AdamW's usual 1e-3 where norms keep the activations in range,
+    less where there are none.
+    """
+    training = dataclasses.replace(
+        _neurallnet().training,
+        epochs=40,
+        twin_epochs=0,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        rate_strength=0.0,
+    )
+    return Preset(network, training)
+
+
+def _resnet50() -> Preset:
+    """ResNet50 (keras.applications), from random weights: 224 px, 23.5 M parameters.
+
+    Command: neurallnet train --data taleqani --model resnet50 --image-size 96 --split blocks --epochs 3 --out runs/resnet50
+    Time and result: docs/baselines.md, for 96 px and few epochs; at 224 px and 40 epochs it was not trained.
+    """
+    return _other(spec.KerasNetwork("resnet50"), 1e-3)
+
+
+def _vgg19() -> Preset:
+    """VGG19 (keras.applications), from random weights: 224 px, 139.6 M parameters, no norms.
+
+    Command: neurallnet train --data taleqani --model vgg19 --split blocks --out runs/vgg19
+    Time and result: none; it was not trained.
+    """
+    return _other(spec.KerasNetwork("vgg19"), 1e-4)
+
+
+def _densenet121() -> Preset:
+    """DenseNet121 (keras.applications), from random weights: 224 px, 7.0 M parameters.
+
+    Command: neurallnet train --data taleqani --model densenet121 --split blocks --out runs/densenet121
+    Time and result: none; it was not trained.
+    """
+    return _other(spec.KerasNetwork("densenet121"), 1e-3)
+
+
+def _inception_resnet_v2() -> Preset:
+    """InceptionResNetV2 (keras.applications), from random weights: 224 px, 54.3 M parameters.
+
+    Command: neurallnet train --data taleqani --model inception-resnet-v2 --split blocks --out runs/inception
+    Time and result: none; it was not trained.
+    """
+    return _other(spec.KerasNetwork("inception-resnet-v2"), 1e-3)
+
+
+def _efficientnet_b7() -> Preset:
+    """EfficientNetB7 (keras.applications), from random weights: 224 px, 63.8 M parameters, 16 images per step.
+
+    Command: neurallnet train --data taleqani --model efficientnet-b7 --split blocks --out runs/b7
+    Time and result: none; it was not trained.
+    """
+    return _other(spec.KerasNetwork("efficientnet-b7"), 1e-3, batch_size=16)
+
+
+def _alexnet() -> Preset:
+    """AlexNet with one column: 224 px, 57.0 M parameters, no norms.
+
+    Command: neurallnet train --data taleqani --model alexnet --image-size 96 --split blocks --epochs 6 --out runs/alexnet
+    Time and result: docs/baselines.md, for 96 px and few epochs; at 224 px and 40 epochs it was not trained.
+    """
+    return _other(spec.AlexNet(), 2e-4)
+
+
+PRESETS = {
+    "tiny": _tiny(),
+    "neurallnet": _neurallnet(),
+    "neurallnet-relu": _neurallnet_relu(),
+    "efficientnet-b7": _efficientnet_b7(),
+    "vgg19": _vgg19(),
+    "inception-resnet-v2": _inception_resnet_v2(),
+    "resnet50": _resnet50(),
+    "densenet121": _densenet121(),
+    "alexnet": _alexnet(),
+}
 
 
 def preset(name: str) -> Preset:

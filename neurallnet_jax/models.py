@@ -6,8 +6,8 @@ Knows how to run a model; knows neither how to train one nor files.
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Protocol, TypeAlias
+from functools import singledispatch
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -17,8 +17,8 @@ from jaxtyping import Array
 
 from neurallnet_jax import checkpoint as checkpoints
 from neurallnet_jax import spec
-from neurallnet_jax.network import encoding, straight_through, white
-from neurallnet_jax.network.model import SHUFFLE_KEY, Model, Output, Part
+from neurallnet_jax.network import encoding, running, white
+from neurallnet_jax.runnable import Output, Runnable, Variables
 
 __all__ = [
     "Classifier",
@@ -28,14 +28,13 @@ __all__ = [
     "create",
     "from_checkpoint",
     "make_predict",
+    "output_shapes",
     "prepare",
     "rounded",
     "to_weights",
+    "trained_layers",
     "with_weights",
 ]
-
-Variables: TypeAlias = dict[str, Any]
-"""`params` (trained) and `batch_stats` (running statistics), each a tree of arrays."""
 
 _PREPARED = 64
 """Images that are balanced at a time."""
@@ -66,7 +65,7 @@ class Classifier:
         weight_bits: Bits that all round kernels to before they run, gradients straight through; None: to none.
     """
 
-    spec: spec.Network
+    spec: spec.AnyNetwork
     preprocessing: checkpoints.Preprocessing
     classes: tuple[str, ...]
     variables: Variables
@@ -80,7 +79,7 @@ class Classifier:
 
 
 def create(
-    network: spec.Network,
+    network: spec.AnyNetwork,
     classes: tuple[str, ...],
     *,
     preprocessing: checkpoints.Preprocessing,
@@ -101,9 +100,8 @@ def create(
     """
     if len(classes) != network.classes:
         raise ValueError(f"{len(classes)} class names for a network of {network.classes} classes")
-    if weight_bits is not None:
-        straight_through.check(network, weight_bits)
-    return _classifier(network, classes, preprocessing, _initial(network, key), weight_bits)
+    run = _runnable(network, weight_bits)
+    return _classifier(network, classes, preprocessing, run, run.initial(key), weight_bits)
 
 
 def from_checkpoint(saved: checkpoints.Checkpoint) -> Classifier:
@@ -112,9 +110,8 @@ def from_checkpoint(saved: checkpoints.Checkpoint) -> Classifier:
     Raises:
         ValueError: The weights do not fit the spec; the message names the first that does not.
     """
-    # Shapes alone, because drawing initial weights takes seconds to compile.
-    shapes = jax.eval_shape(partial(_initial, saved.spec), jax.random.key(0))
-    return with_weights(_classifier(saved.spec, saved.classes, saved.preprocessing, shapes), saved.weights)
+    run = _runnable(saved.spec, None)
+    return with_weights(_classifier(saved.spec, saved.classes, saved.preprocessing, run, run.shapes()), saved.weights)
 
 
 def with_weights(classifier: Classifier, weights: Mapping[str, np.ndarray]) -> Classifier:
@@ -138,7 +135,33 @@ def with_weights(classifier: Classifier, weights: Mapping[str, np.ndarray]) -> C
 
 def rounded(classifier: Classifier, variables: Variables) -> Variables:
     """Return variables with the kernels that the classifier runs: rounded ones where it has weight bits."""
-    return _as_run(variables, classifier.spec, classifier.weight_bits)
+    if classifier.weight_bits is None:
+        return variables
+    network = spec.layered(classifier.spec, "has no kernels to round")
+    return running.as_run(variables, network, classifier.weight_bits)
+
+
+def output_shapes(network: spec.AnyNetwork) -> dict[str, spec.Shape]:
+    """Return the output shape, without time and batch, of every layer by name; of networks of others, where it has weights.
+
+    Raises:
+        ValueError: A network of Keras, and Keras cannot be had.
+    """
+    match network:
+        case spec.KerasNetwork():
+            from neurallnet_jax.baselines import keras_running
+
+            return keras_running.output_shapes(network)
+        case spec.AlexNet():
+            from neurallnet_jax.baselines import alexnet
+
+            return alexnet.output_shapes(network)
+    return spec.shapes(network)
+
+
+def trained_layers(network: spec.AnyNetwork) -> tuple[str, ...]:
+    """Return the names of a network's layers with trained weights, in order of execution."""
+    return _runnable(network, None).trained
 
 
 def to_weights(variables: Variables) -> dict[str, np.ndarray]:
@@ -212,7 +235,7 @@ def make_predict(classifier: Classifier) -> Predict:
     return predict
 
 
-def batches(network: spec.Network, count: int, batch_size: int) -> Iterator[tuple[int, np.ndarray]]:
+def batches(network: spec.AnyNetwork, count: int, batch_size: int) -> Iterator[tuple[int, np.ndarray]]:
     """Yield how many images came before, and the places of the `batch_size` images of every batch.
 
     The last batch is filled up with images that were scored before; what it says of these is to be dropped.
@@ -224,70 +247,62 @@ def batches(network: spec.Network, count: int, batch_size: int) -> Iterator[tupl
         yield start, np.resize(np.roll(order, -start), batch_size)
 
 
-@partial(jax.jit, static_argnums=0)
-def _initial(network: spec.Network, key: Array) -> Variables:
-    time = 1 if network.encoding == "direct" else network.steps
-    variables = Model(network).init(key, jnp.zeros((time, 1, *network.image_size, network.channels)))
-    return {"params": variables["params"], "batch_stats": variables.get("batch_stats", {})}
+@singledispatch
+def _runnable(network: Any, weight_bits: int | None) -> Runnable:
+    raise TypeError(
+        f"no rule runs a {type(network).__name__}; add one with @_runnable.register in neurallnet_jax/models.py"
+    )
+
+
+@_runnable.register
+def _(network: spec.Network, weight_bits: int | None) -> Runnable:
+    return running.runnable(network, weight_bits)
+
+
+@_runnable.register
+def _(network: spec.AlexNet, weight_bits: int | None) -> Runnable:
+    from neurallnet_jax.baselines import alexnet
+
+    _refuse_bits(network, weight_bits)
+    return alexnet.runnable(network)
+
+
+@_runnable.register
+def _(network: spec.KerasNetwork, weight_bits: int | None) -> Runnable:
+    from neurallnet_jax.baselines import keras_running
+
+    _refuse_bits(network, weight_bits)
+    return keras_running.runnable(network)
+
+
+def _refuse_bits(network: spec.AnyNetwork, weight_bits: int | None) -> None:
+    if weight_bits is not None:
+        spec.layered(network, f"has no kernels to round to {weight_bits} bits; leave --weight-bits out")
 
 
 def _classifier(
-    network: spec.Network,
+    network: spec.AnyNetwork,
     classes: tuple[str, ...],
     preprocessing: checkpoints.Preprocessing,
+    run: Runnable,
     variables: Variables,
     weight_bits: int | None = None,
 ) -> Classifier:
-    model = Model(network)
     balanced = dataclasses.replace(preprocessing, white_level=None)
 
-    def encoded(pixels: Array, key: Array, prepare: checkpoints.Preprocessing = preprocessing) -> Array:
+    def encoded(pixels: Array, key: Array, prepare: checkpoints.Preprocessing = balanced) -> Array:
         return encoding.encode(network.encoding, jnp.asarray(pixels, jnp.float32), prepare, key, steps=network.steps)
 
-    def keys(key: Array) -> dict[str, Array] | None:
-        return {SHUFFLE_KEY: jax.random.fold_in(key, 1)} if network.shuffles != "none" else None
-
-    def apply(variables: Variables, pixels: Array, key: Array) -> Output:
-        kernels = _as_run(variables, network, weight_bits)
-        return model.apply(kernels, encoded(pixels, key), rngs=keys(key))  # pyright: ignore[reportReturnType]
-
-    def train(variables: Variables, pixels: Array, key: Array) -> tuple[Output, Any]:
-        kernels = _as_run(variables, network, weight_bits)
-        output, updates = model.apply(
-            kernels, encoded(pixels, key, balanced), train=True, mutable=["batch_stats"], rngs=keys(key)
-        )
-        return output, updates.get("batch_stats", {})  # pyright: ignore[reportAttributeAccessIssue]
-
-    def features(variables: Variables, pixels: Array, key: Array, layer: str) -> Array:
-        part = Part(network, until=_known(layer, layers))
-        kernels = _as_run(variables, network, weight_bits)
-        return part.apply(kernels, encoded(pixels, key, balanced), rngs=keys(key))  # pyright: ignore[reportReturnType]
-
-    def tail(variables: Variables, features: Array, key: Array, layer: str) -> Array:
-        part = Part(network, after=_known(layer, layers))
-        kernels = _as_run(variables, network, weight_bits)
-        return part.apply(kernels, features, rngs=keys(key))  # pyright: ignore[reportReturnType]
-
-    layers = tuple(
-        name
-        for name, layer in spec.named_layers(network)
-        if isinstance(layer, spec.Lif | spec.Relu) and len(spec.shapes(network)[name]) == 3
-    )
-    ends = [type(layer) for layer in network.layers[-4:]]
-    pools = ends[1:] == [spec.GlobalAverage, spec.Dense, spec.Readout] and ends[0] in (spec.Lif, spec.Relu)
-    pooled = layers[-1] if pools else None
     return Classifier(
-        network, preprocessing, classes, variables, apply, train, layers, pooled, features, tail, weight_bits
+        spec=network,
+        preprocessing=preprocessing,
+        classes=classes,
+        variables=variables,
+        apply=lambda variables, pixels, key: run.apply(variables, encoded(pixels, key, preprocessing), key),
+        train=lambda variables, pixels, key: run.train(variables, encoded(pixels, key), key),
+        layers=run.layers,
+        pooled=run.pooled,
+        features=lambda variables, pixels, key, layer: run.features(variables, encoded(pixels, key), key, layer),
+        tail=run.tail,
+        weight_bits=weight_bits,
     )
-
-
-def _known(layer: str, layers: tuple[str, ...]) -> str:
-    if layer not in layers:
-        raise ValueError(f"no layer {layer!r} to look at; there are {', '.join(layers)}")
-    return layer
-
-
-def _as_run(variables: Variables, network: spec.Network, weight_bits: int | None) -> Variables:
-    if weight_bits is None:
-        return variables
-    return {**variables, "params": straight_through.round_kernels(variables["params"], network, weight_bits)}

@@ -7,15 +7,20 @@ import dataclasses
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import singledispatch
 from typing import Any, Literal, TypeAlias, get_args, get_type_hints
 
 __all__ = [
     "GATE_PATH_MESSAGES",
+    "KERAS_NETWORKS",
+    "AlexNet",
+    "AnyNetwork",
     "AveragePool",
     "BatchNorm",
     "Conv",
     "Dense",
     "GlobalAverage",
+    "KerasNetwork",
     "LayerSpec",
     "Lif",
     "Network",
@@ -24,7 +29,9 @@ __all__ = [
     "Shape",
     "SqueezeExcite",
     "StaticGate",
+    "called",
     "last_dense",
+    "layered",
     "named_layers",
     "network_from_json",
     "network_to_json",
@@ -223,6 +230,81 @@ class Network:
         return "images" if "images" in found else "channels" if "channels" in found else "none"
 
 
+class _Analogue:
+    """What a network without time and spikes answers where one with them is asked."""
+
+    @property
+    def steps(self) -> int:
+        """One: nothing changes over time."""
+        return 1
+
+    @property
+    def encoding(self) -> Encoding:
+        """The analogue image."""
+        return "direct"
+
+    @property
+    def spiking(self) -> bool:
+        """No."""
+        return False
+
+    @property
+    def shuffles(self) -> Shuffle:
+        """Nothing."""
+        return "none"
+
+
+KERAS_NETWORKS: Mapping[str, int] = {
+    "efficientnet-b7": 32,
+    "vgg19": 32,
+    "inception-resnet-v2": 75,
+    "resnet50": 32,
+    "densenet121": 32,
+}
+"""Networks of keras.applications that are known by name, with the least side of an image that each takes, pixels."""
+
+ALEXNET_LEAST = 64
+"""Least side of an image that `AlexNet` takes, pixels: below it nothing is left for the last pooling."""
+
+
+@dataclass(frozen=True)
+class KerasNetwork(_Analogue):
+    """A network of keras.applications, as Keras builds it.
+
+    Attributes:
+        name: One of `KERAS_NETWORKS`.
+        image_size: Height and width of the input, pixels.
+        classes: Number of outputs.
+        channels: Colour channels of the input.
+    """
+
+    name: str
+    image_size: tuple[int, int] = (224, 224)
+    classes: int = 4
+    channels: int = 3
+
+
+@dataclass(frozen=True)
+class AlexNet(_Analogue):
+    """AlexNet with one column (Krizhevsky 2014, arXiv:1404.5997); `baselines/alexnet.py` has its layers.
+
+    Attributes:
+        image_size: Height and width of the input, pixels.
+        classes: Number of outputs.
+        channels: Colour channels of the input.
+        dropout: Share of the inputs of the two hidden dense layers that is zero in training.
+    """
+
+    image_size: tuple[int, int] = (224, 224)
+    classes: int = 4
+    channels: int = 3
+    dropout: float = 0.5
+
+
+AnyNetwork: TypeAlias = Network | KerasNetwork | AlexNet
+"""Any model that this package trains."""
+
+
 def neurallnet(
     classes: int = 4,
     *,
@@ -275,8 +357,40 @@ def neurallnet(
     return network
 
 
-def with_classes(network: Network, classes: int) -> Network:
-    """Return `network` with another number of outputs."""
+def called(network: AnyNetwork) -> str:
+    """Return what messages and tables call a network."""
+    match network:
+        case KerasNetwork():
+            return network.name
+        case AlexNet():
+            return "alexnet"
+        case _:
+            return "the spiking network" if network.spiking else "the network without spikes"
+
+
+def layered(network: AnyNetwork, need: str) -> Network:
+    """Return a network that is made of our own layers, where nothing else will do.
+
+    Args:
+        network: Any network.
+        need: What the message says after the network's name: what cannot be done with it, and what to do.
+
+    Raises:
+        ValueError: It is one of others.
+    """
+    if not isinstance(network, Network):
+        raise ValueError(f"{called(network)} {need}")
+    return network
+
+
+@singledispatch
+def with_classes(network: Any, classes: int) -> Any:
+    """Return a network, of the same type, with another number of outputs."""
+    return dataclasses.replace(network, classes=classes)
+
+
+@with_classes.register
+def _(network: Network, classes: int) -> Network:
     last = max(place for place, layer in enumerate(network.layers) if isinstance(layer, Dense))
     layers = list(network.layers)
     layers[last] = dataclasses.replace(network.layers[last], features=classes)
@@ -293,8 +407,13 @@ def relu_twin(network: Network) -> Network:
     return dataclasses.replace(network, layers=tuple(layers), steps=1)
 
 
-def last_dense(network: Network) -> str:
+def last_dense(network: AnyNetwork) -> str:
     """Return the name of the layer that has one output per class."""
+    match network:
+        case KerasNetwork():
+            return "predictions"
+        case AlexNet():
+            return "dense_3"
     return [name for name, layer in named_layers(network) if isinstance(layer, Dense)][-1]
 
 
@@ -368,13 +487,32 @@ def shapes(network: Network) -> dict[str, Shape]:
     return result
 
 
-def validate(network: Network) -> None:
+def validate(network: AnyNetwork) -> None:
     """Refuse a network that cannot be run.
 
     Raises:
         ValueError: The message names the layer, the value found and what is expected.
         TypeError: A layer of an unknown kind.
     """
+    if isinstance(network, Network):
+        _validate_layers(network)
+        return
+    if isinstance(network, KerasNetwork) and network.name not in KERAS_NETWORKS:
+        raise ValueError(f"no Keras network {network.name!r}; there are {', '.join(KERAS_NETWORKS)}")
+    if isinstance(network, AlexNet) and not 0 <= network.dropout < 1:
+        raise ValueError(f"alexnet: dropout is {network.dropout}; expected in [0, 1)")
+    name = called(network)
+    least = ALEXNET_LEAST if isinstance(network, AlexNet) else KERAS_NETWORKS[network.name]
+    if len(network.image_size) != 2 or min(network.image_size) < least:
+        size = " x ".join(map(str, network.image_size))
+        raise ValueError(f"{name} takes images of at least {least} x {least} pixels, not {size}; name a larger size")
+    if network.classes < 1 or network.channels != 3:
+        raise ValueError(
+            f"{name}: {network.classes} classes and {network.channels} channels; expected at least one class and 3 channels"
+        )
+
+
+def _validate_layers(network: Network) -> None:
     if network.steps < 1:
         raise ValueError(f"steps is {network.steps}; a network runs for at least one step")
     if min(network.image_size) < 1 or network.channels < 1:
@@ -448,19 +586,40 @@ def _validate_layer(layer: LayerSpec, name: str, steps: int) -> None:
             need(layer.window >= 1, f"window is {layer.window}; expected at least 1")
 
 
-def network_to_json(network: Network) -> dict[str, Any]:
-    """Return a network as plain data: every layer with its `type` and fields."""
+def network_to_json(network: AnyNetwork) -> dict[str, Any]:
+    """Return a network as plain data: the `type` of one of others, or every layer of ours with its `type` and fields.
+
+    What has no `type` is a `Network`, as it was before there were others, so that digests stay what they were.
+    """
     fields = dataclasses.asdict(network)
+    if not isinstance(network, Network):
+        return {"type": type(network).__name__, **fields}
     fields["layers"] = [{"type": type(layer).__name__, **dataclasses.asdict(layer)} for layer in network.layers]
     return fields
 
 
-def network_from_json(data: Mapping[str, Any]) -> Network:
+def network_from_json(data: Mapping[str, Any]) -> AnyNetwork:
     """Return the network that `network_to_json` wrote, validated.
 
     Raises:
-        ValueError: An unknown layer or field, by name; a missing field; a value out of range.
+        ValueError: An unknown type, layer or field, by name; a missing field; a value out of range.
     """
+    data = dict(data)
+    kind = data.pop("type", Network.__name__)
+    kinds = {one.__name__: one for one in get_args(AnyNetwork)}
+    if kind not in kinds:
+        raise ValueError(f"network: unknown type {kind!r}; known are {', '.join(kinds)}")
+    network = (
+        _layers_from_json(data) if kinds[kind] is Network else _from_fields(kinds[kind], data, f"network ({kind})")
+    )
+    try:
+        validate(network)
+    except TypeError as error:
+        raise ValueError(f"network: a field is of another type than it should be ({error})") from None
+    return network
+
+
+def _layers_from_json(data: Mapping[str, Any]) -> Network:
     known = {kind.__name__: kind for kind in get_args(LayerSpec)}
     layers = []
     for index, entry in enumerate(data.get("layers", ())):
@@ -469,12 +628,7 @@ def network_from_json(data: Mapping[str, Any]) -> Network:
         if kind not in known:
             raise ValueError(f"layer {index}: unknown type {kind!r}; known are {', '.join(known)}")
         layers.append(_from_fields(known[kind], entry, f"layer {index} ({kind})"))
-    network = _from_fields(Network, {**data, "layers": layers}, "network")
-    try:
-        validate(network)
-    except TypeError as error:
-        raise ValueError(f"network: a field is of another type than its layer takes ({error})") from None
-    return network
+    return _from_fields(Network, {**data, "layers": layers}, "network")
 
 
 def _from_fields(kind: type, fields: Mapping[str, Any], where: str) -> Any:

@@ -102,7 +102,7 @@ def _protocol(args: argparse.Namespace, before: "Protocol | None") -> "Protocol"
     """Return what is asked for: what was given, else what the folder was begun with, else the defaults."""
     import dataclasses
 
-    from neurallnet_jax import config
+    from neurallnet_jax import config, spec
     from neurallnet_jax.evaluation import arms
     from neurallnet_jax.evaluation.ablation import Protocol
 
@@ -123,7 +123,10 @@ def _protocol(args: argparse.Namespace, before: "Protocol | None") -> "Protocol"
         steps = steps or before.network.steps
     size = pick("image_size", before and before.network.image_size[0], _IMAGE_SIZE)
     epochs = pick("epochs", before and before.training.epochs, _EPOCHS)
-    network = dataclasses.replace(network, image_size=(size, size))
+    network = dataclasses.replace(
+        spec.layered(network, "has no layers that an arm could change; name the preset neurallnet or tiny"),
+        image_size=(size, size),
+    )
     return Protocol(
         data=pick("data", before and before.data, None),
         network=arms.baseline(network, delay=delay, steps=steps),

@@ -36,8 +36,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Compare and print."""
+    import dataclasses
+
     from neurallnet_jax.cli import compare_tables, output
     from neurallnet_jax.evaluation import comparison, entrants
+    from neurallnet_jax.workflows import compare
 
     output.check_places(args.html, args.json)
     found, bad = entrants.open_entrants(
@@ -47,10 +50,14 @@ def run(args: argparse.Namespace) -> int:
         passes=args.passes,
         steps=output.progress,
     )
+    spent = compare.operations(args.runs, data=Path(args.data) if args.data else None, steps=output.progress)
+    found = tuple(dataclasses.replace(one, operations=spent.get(one.name)) for one in found)
     with output.progress("testing pairs") as progress:
         result = comparison.compare(found, progress=progress)
     skipped = output.warn_skipped(bad)
     compare_tables.show_models(result)
+    compare_tables.show_operations(result)
+    compare_tables.show_training(result)
     compare_tables.show_tests(result)
     if args.html is not None:
         from neurallnet_jax.workflows import section_compare

@@ -2,11 +2,13 @@
 
 from neurallnet_jax.cli.output import console, show_table
 from neurallnet_jax.cli.tables import colour_text
+from neurallnet_jax.evaluation import trained
 from neurallnet_jax.evaluation.comparison import Comparison, ModelRow
 from neurallnet_jax.evaluation.footprint import Latency
 from neurallnet_jax.metrics.intervals import few
+from neurallnet_jax.workflows.wording import NO_BREAK, si
 
-__all__ = ["show_models", "show_tests"]
+__all__ = ["show_models", "show_operations", "show_tests", "show_training"]
 
 _NAMES = {
     "mcnemar": "McNemar, exact",
@@ -27,11 +29,11 @@ def show_models(found: Comparison) -> None:
     show_table(
         f"{len(found.models)} model{'' if len(found.models) == 1 else 's'}: {about}",
         ["model", "parameters", "bytes", "MACs", "latency ms", "buffers", "balanced", "95 % over groups", "AUROC", "mAP",
-         "precision", "F1", "images"],
+         "precision", "recall", "F1", "images"],
         [_row(row, found.shared) for row in found.models],
         caption="MACs: one dense pass; latency: median (quartiles) of one image on the CPU, compiled, models in turns; "
-        "buffers: bytes as the compiler plans them; balanced accuracy is the mean recall; mAP, precision and F1 are "
-        "means over classes",
+        "buffers: bytes as the compiler plans them; balanced accuracy is the mean recall over classes; mAP, precision, "
+        "recall and F1 are such means too",
         width=170,
     )  # fmt: skip
     out = console()
@@ -50,6 +52,48 @@ def show_models(found: Comparison) -> None:
         out.print(f"no interval over groups: {reason}", markup=False)
     for reason in dict.fromkeys(reason for row in found.models if row.scores for reason in row.scores.undefined):
         out.print(reason, markup=False)
+
+
+def show_operations(found: Comparison) -> None:
+    """Print what one image costs every model in operations, and in joules by profile."""
+    rows = [(row.name, row.operations) for row in found.models if row.operations is not None]
+    if not rows:
+        return
+    kinds = list(dict.fromkeys((one.profile, one.variant) for _, spent in rows for one in spent.energies))
+    shown: list[list[object]] = []
+    for name, spent in rows:
+        energies = {(one.profile, one.variant): one.joules for one in spent.energies}
+        shown.append(
+            [
+                name,
+                *("-" if value is None else f"{value:,.0f}" for value in (spent.macs, spent.synops)),
+                *(
+                    "-" if energies.get(kind) is None else si(energies[kind], "J").replace(NO_BREAK, " ")
+                    for kind in kinds
+                ),
+            ]
+        )
+    show_table(
+        "what one image costs",
+        ["model", "MACs", "synaptic ops", *(f"{profile}, {variant}" for profile, variant in kinds)],
+        shown,
+        caption="spiking: the integer network on images it has not seen; others: one dense pass times the constant of a "
+        "multiply-accumulate, norms and activations free. horowitz45 is arithmetic alone; cpu, gpu and arm are whole "
+        "machines of 2015 and earlier",
+        width=170,
+    )
+    out = console()
+    for name, spent in rows:
+        reasons = [spent.reason, *(one.reason for one in spent.energies)]
+        for reason in dict.fromkeys(one for one in reasons if one):
+            out.print(f"{name}: {reason}", markup=False)
+
+
+def show_training(found: Comparison) -> None:
+    """Print how every model was trained."""
+    for row in found.models:
+        if row.trained is not None:
+            console().print(f"{row.name} was trained on {trained.text(row.trained)}", markup=False)
 
 
 def show_tests(found: Comparison) -> None:
@@ -98,9 +142,15 @@ def _row(row: ModelRow, shared: int) -> list[object]:
             "-" if cost.buffer_bytes is None else cost.buffer_bytes,
         ]
     if scores is None:
-        return [row.name, *costs, *["-"] * 6, 0]
+        return [row.name, *costs, *["-"] * 7, 0]
     over = row.intervals["balanced_accuracy"].group
-    known = (scores.auroc, scores.mean_average_precision, scores.macro_precision, scores.macro_f1)
+    known = (
+        scores.auroc,
+        scores.mean_average_precision,
+        scores.macro_precision,
+        scores.balanced_accuracy,
+        scores.macro_f1,
+    )
     return [
         row.name,
         *costs,

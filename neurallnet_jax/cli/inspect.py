@@ -42,11 +42,12 @@ def _run(name: str) -> dict[str, object]:
     import dataclasses
 
     from neurallnet_jax import checkpoint as checkpoints
-    from neurallnet_jax import spec
+    from neurallnet_jax import models, spec
     from neurallnet_jax.cli import output
 
     saved = checkpoints.load(name)
-    rows = checkpoints.layer_sizes(saved)
+    with output.progress("building the network"):
+        rows = checkpoints.layer_sizes(saved, models.output_shapes(saved.spec))
     parameters = sum(row.parameters for row in rows)
     size = checkpoints.locate(name).stat().st_size
     output.show_table(

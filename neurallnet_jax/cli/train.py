@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING
 from neurallnet_jax.cli.arguments import add_data, add_json, add_seed, grey_level, positive, typed, whole
 
 if TYPE_CHECKING:
+    from neurallnet_jax.config import Training
+    from neurallnet_jax.spec import AnyNetwork
     from neurallnet_jax.training.run import Request
 
 __all__ = ["add_arguments", "add_recipe", "request_of", "run"]
 
-_MODELS = ("neurallnet", "neurallnet-relu")
+_OTHERS = ("efficientnet-b7", "vgg19", "inception-resnet-v2", "resnet50", "densenet121", "alexnet")
+_MODELS = ("neurallnet", "neurallnet-relu", *_OTHERS)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,12 +50,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_recipe(parser: argparse.ArgumentParser) -> None:
     """Add what is trained and how, the same for every fold and seed; `request_of` reads it."""
-    parser.add_argument("--preset", default="neurallnet", help="neurallnet or tiny (default: %(default)s)")
+    parser.add_argument(
+        "--preset",
+        metavar="P",
+        help="network and settings by name: neurallnet, tiny, or a model (default: the model's)",
+    )
     parser.add_argument(
         "--model",
         choices=_MODELS,
-        default=_MODELS[0],
-        help="the spiking network or its ReLU twin of the same topology (default: %(default)s)",
+        metavar="M",
+        help="the spiking network (neurallnet), its ReLU twin (neurallnet-relu), or a network of the comparison paper "
+        f"from random weights: {', '.join(_OTHERS)} (default: neurallnet)",
     )
     parser.add_argument(
         "--image-size", type=whole, metavar="PX", help="side of the square input, pixels (default: the preset's)"
@@ -83,6 +91,12 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
         help="which epoch becomes the network: the best on validation images, or the last",
     )
     parser.add_argument("--from", dest="source", metavar="RUN", help="begin with the weights of this RUN")
+    parser.add_argument(
+        "--weights",
+        metavar="FILE",
+        help="begin a Keras network with this file of ImageNet weights, its last layers fresh; nothing is downloaded",
+    )
+    parser.add_argument("--weights-sha256", metavar="HEX", help="hash that this file has to have")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -135,35 +149,19 @@ def request_of(args: argparse.Namespace, *, split: str, fold: int, seed: int, ma
     """
     import dataclasses
 
-    from neurallnet_jax import checkpoint, config, spec
+    from neurallnet_jax import spec
     from neurallnet_jax.training.run import Request
 
-    chosen = config.preset(args.preset)
-    network, training = chosen.network, chosen.training
-    if args.source:
-        network = checkpoint.load(args.source).spec
-        if args.image_size and args.image_size != network.image_size[0]:
-            raise ValueError(
-                f"--image-size {args.image_size}: the weights of {args.source} are for "
-                f"{network.image_size[0]} px; leave it out or train without --from"
-            )
+    network, training = _network(args)
     if args.image_size:
         network = dataclasses.replace(network, image_size=(args.image_size, args.image_size))
-    if args.model == "neurallnet-relu":
-        twin = spec.relu_twin(network)
-        if args.source and twin != network:
-            raise ValueError(
-                f"--model {args.model}: the weights of {args.source} are those of a spiking network; "
-                "leave it out or train without --from"
-            )
-        network = twin
-    if args.source or args.model == "neurallnet-relu":
+    if args.source or not (isinstance(network, spec.Network) and network.spiking):
         if args.twin_epochs:
             raise ValueError(
                 f"--twin-epochs {args.twin_epochs}: only a spiking network that begins with random weights has a twin "
                 "to learn from; leave it out"
             )
-        # A twin is trained as it is where it is the teacher.
+        # A twin on its own is trained as long as where it is the teacher.
         epochs = training.epochs if args.source else training.twin_epochs or training.epochs
         training = dataclasses.replace(training, epochs=epochs, twin_epochs=0)
     names = ("epochs", "twin_epochs", "batch_size", "learning_rate", "weight_bits", "keep")
@@ -172,6 +170,13 @@ def request_of(args: argparse.Namespace, *, split: str, fold: int, seed: int, ma
     if args.white_level is not None:
         training = dataclasses.replace(training, white_level=args.white_level or None)
     spec.validate(network)
+    if args.weight_bits:
+        spec.layered(network, f"has no kernels to round to {args.weight_bits} bits; leave --weight-bits out")
+    weights_sha256 = args.weights_sha256
+    if args.weights:
+        from neurallnet_jax.baselines import pretrained
+
+        weights_sha256 = pretrained.check_file(network, Path(args.weights), args.weights_sha256)
     return Request(
         data=args.data,
         network=network,
@@ -182,4 +187,41 @@ def request_of(args: argparse.Namespace, *, split: str, fold: int, seed: int, ma
         source=args.source,
         on_bad_image=args.on_bad_image,
         margin=margin,
+        weights=args.weights,
+        weights_sha256=weights_sha256,
     )
+
+
+def _network(args: argparse.Namespace) -> "tuple[AnyNetwork, Training]":
+    """Return the network that `--preset`, `--model` and `--from` name together, and the settings of its preset."""
+    from neurallnet_jax import checkpoint, config, spec
+
+    other = args.model in _OTHERS
+    if other and args.preset not in (None, args.model):
+        raise ValueError(
+            f"--preset {args.preset}: has another network than --model {args.model}; leave one of them out"
+        )
+    chosen = config.preset(args.model if other else args.preset or "neurallnet")
+    network = chosen.network
+    if args.source:
+        network = checkpoint.load(args.source).spec
+        if args.image_size and args.image_size != network.image_size[0]:
+            raise ValueError(
+                f"--image-size {args.image_size}: the weights of {args.source} are for "
+                f"{network.image_size[0]} px; leave it out or train without --from"
+            )
+        if other and spec.called(network) != args.model:
+            raise ValueError(
+                f"--model {args.model}: the weights of {args.source} are those of {spec.called(network)}; "
+                "leave it out or train without --from"
+            )
+    if args.model in ("neurallnet", "neurallnet-relu"):
+        own = spec.layered(network, f"is no network of --model {args.model}; leave it out")
+        if args.model == "neurallnet-relu":
+            network = spec.relu_twin(own)
+            if args.source and network != own:
+                raise ValueError(
+                    f"--model {args.model}: the weights of {args.source} are those of a spiking network; "
+                    "leave it out or train without --from"
+                )
+    return network, chosen.training

@@ -152,7 +152,7 @@ def begun(out: Path) -> Begun:
     )
     try:
         fields = dict(data["protocol"])
-        fields["network"] = spec.network_from_json(fields["network"])
+        fields["network"] = spec.layered(spec.network_from_json(fields["network"]), "is no network to ablate")
         fields["training"] = config.training_from_json(fields["training"])
         return Begun(Protocol(**fields), tuple(data["studies"]), int(data["seeds"]))
     except (KeyError, TypeError, ValueError) as error:
@@ -340,7 +340,8 @@ def _score(result: runs.Result, dataset: folder.Dataset, test: np.ndarray, arm: 
     )
     found = scores.score(labels, probabilities, saved.classes)
     rates = firing_rates(classifier, pixels)
-    neurons = {name: int(np.prod(shape)) for name, shape in spec.shapes(saved.spec).items() if name in rates}
+    network = spec.layered(saved.spec, "is no arm of an ablation")
+    neurons = {name: int(np.prod(shape)) for name, shape in spec.shapes(network).items() if name in rates}
     spikes = sum(rates[name] * neurons[name] for name in rates) * saved.spec.steps
     return Outcome(
         arm=arm,

@@ -12,8 +12,12 @@ from typing import Any
 import numpy as np
 
 from neurallnet_jax.evaluation import footprint as footprints
+from neurallnet_jax.evaluation import operations as all_operations
+from neurallnet_jax.evaluation import trained as records
 from neurallnet_jax.evaluation.footprint import Footprint
+from neurallnet_jax.evaluation.operations import Operations
 from neurallnet_jax.evaluation.predictions import PredictionTable, in_order, take
+from neurallnet_jax.evaluation.trained import Trained
 from neurallnet_jax.images.classes import malignant
 from neurallnet_jax.images.twins import components
 from neurallnet_jax.metrics import intervals, paired, scores
@@ -45,6 +49,8 @@ class Entrant:
         footprint: What it costs; None where only its predictions are known.
         colour: What colour alone says of the same images, see `shortcuts.colour_answers_of`; None with a reason.
         colour_reason: Why there is none.
+        trained: How it was trained; None where only its predictions are known.
+        operations: What one image costs it; None where nobody counted.
     """
 
     name: str
@@ -53,6 +59,8 @@ class Entrant:
     footprint: Footprint | None
     colour: PredictionTable | None = None
     colour_reason: str | None = None
+    trained: Trained | None = None
+    operations: Operations | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +79,8 @@ class ModelRow:
         colour_line: What colour alone gets on the shared images, knowing those that this model has seen; None with a
             reason.
         colour_line_reason: Why there is none.
+        trained: How it was trained; None where only its predictions are known.
+        operations: What one image costs it; None where nobody counted.
     """
 
     name: str
@@ -83,6 +93,8 @@ class ModelRow:
     intervals: Mapping[str, intervals.Intervals]
     colour_line: float | None = None
     colour_line_reason: str | None = None
+    trained: Trained | None = None
+    operations: Operations | None = None
 
 
 @dataclass(frozen=True)
@@ -158,7 +170,7 @@ def compare(
     classes = next((one.table.classes for one in entrants if one.table is not None), ())
     tables = {one.name: _usable(one, classes) for one in entrants if one.table is not None}
     if not tables:
-        rows = tuple(ModelRow(one.name, one.footprint, 0, None, 0, 0, None, {}) for one in entrants)
+        rows = tuple(_row(one, None, None) for one in entrants)
         return Comparison((), 0, (), rows, ())
     _check_truths(tables)
     shared = _shared(tables)
@@ -204,6 +216,8 @@ def from_json(data: Mapping[str, Any]) -> Comparison:
             intervals=intervals.from_json(row["intervals"]),
             colour_line=row.get("colour_line"),
             colour_line_reason=row.get("colour_line_reason"),
+            trained=records.from_json(row["trained"]) if row.get("trained") else None,
+            operations=all_operations.from_json(row["operations"]) if row.get("operations") else None,
         )
         for row in data["models"]
     )
@@ -249,6 +263,8 @@ def _model_to_json(row: ModelRow, shared: int) -> dict[str, Any]:
         "left_out": row.left_out,
         "colour_line": row.colour_line,
         "colour_line_reason": row.colour_line_reason,
+        "trained": None if row.trained is None else records.to_json(row.trained),
+        "operations": None if row.operations is None else all_operations.to_json(row.operations),
         "intervals": intervals.to_json(row.intervals),
         "scores": None if row.scores is None else scores.to_json(row.scores),
         "reasons": reasons,
@@ -346,7 +362,9 @@ def _joined_groups(tables: Sequence[PredictionTable]) -> np.ndarray:
 
 def _row(one: Entrant, own: PredictionTable | None, shared: PredictionTable | None) -> ModelRow:
     if own is None or shared is None:
-        return ModelRow(one.name, one.footprint, 0, None, 0, 0, None, {})
+        return ModelRow(
+            one.name, one.footprint, 0, None, 0, 0, None, {}, trained=one.trained, operations=one.operations
+        )
     marks = malignant(shared.classes)
     unseen = take(own, np.flatnonzero(~own.seen))
     ones = np.ones((len(unseen), 1))
@@ -363,6 +381,8 @@ def _row(one: Entrant, own: PredictionTable | None, shared: PredictionTable | No
         ),
         colour_line=_colour_line(one, shared),
         colour_line_reason=one.colour_reason,
+        trained=one.trained,
+        operations=one.operations,
     )
 
 

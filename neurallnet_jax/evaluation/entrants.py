@@ -14,7 +14,7 @@ import numpy as np
 
 from neurallnet_jax import checkpoint as checkpoints
 from neurallnet_jax.checkpoint import Checkpoint
-from neurallnet_jax.evaluation import evaluate, footprint, predictions, shortcuts
+from neurallnet_jax.evaluation import evaluate, footprint, predictions, shortcuts, trained
 from neurallnet_jax.evaluation.comparison import Entrant
 from neurallnet_jax.evaluation.predictions import PredictionTable
 from neurallnet_jax.evaluation.selection import Selection, kept_apart
@@ -86,6 +86,7 @@ def open_entrants(
             scored.get(name),
             costs.get(name),
             *colours.get(name, (None, "no images; name a folder with --data")),
+            trained=trained.of(saved[name]) if name in saved else None,
         )
         for name in names
     )

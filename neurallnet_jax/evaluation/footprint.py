@@ -16,6 +16,7 @@ import numpy as np
 
 from neurallnet_jax import checkpoint as checkpoints
 from neurallnet_jax import models, spec
+from neurallnet_jax.baselines import alexnet, macs
 from neurallnet_jax.checkpoint import Checkpoint
 
 __all__ = ["Footprint", "Latency", "dense_macs", "from_json", "layer_macs", "measure", "to_json"]
@@ -46,7 +47,7 @@ class Footprint:
     """What a model costs.
 
     Attributes:
-        kind: `spiking` or `relu`.
+        kind: `spiking`, `relu`, or the name of one of the networks of others.
         steps: T; the dense pass is run once, a spiking network's layers behind the first T times.
         image_size: Height and width of its input, pixels.
         parameters: Trained numbers.
@@ -94,9 +95,14 @@ def _(layer: spec.Conv, shape: spec.Shape, name: str) -> int:
     positions = 1
     out = spec.output_shape(layer, shape, name)
     for axis in range(2):
-        start = np.arange(out[axis])[:, None] * layer.stride[axis] - layer.padding[axis][0]
-        reached = start + np.arange(layer.kernel[axis]) * layer.dilation[axis]
-        positions *= int(((reached >= 0) & (reached < shape[axis])).sum())
+        positions *= macs.taps(
+            shape[axis],
+            out[axis],
+            kernel=layer.kernel[axis],
+            stride=layer.stride[axis],
+            dilation=layer.dilation[axis],
+            before=layer.padding[axis][0],
+        )
     return positions * (shape[2] // layer.groups) * layer.features
 
 
@@ -121,8 +127,17 @@ def _(layer: object, shape: spec.Shape, name: str) -> int:
     return 0
 
 
-def dense_macs(network: spec.Network) -> dict[str, int]:
-    """Return the multiply-accumulates of every layer by name, in one dense pass."""
+def dense_macs(network: spec.AnyNetwork) -> dict[str, int]:
+    """Return the multiply-accumulates of every layer by name, in one dense pass.
+
+    Raises:
+        ValueError: A network of Keras, and Keras cannot be had.
+        TypeError: No rule knows a layer; the message names it.
+    """
+    if isinstance(network, spec.KerasNetwork):
+        return macs.keras_macs(network)
+    if isinstance(network, spec.AlexNet):
+        return {name: layer_macs(layer, shape, name) for name, layer, shape in alexnet.named_layers(network)}
     shape: spec.Shape = (*network.image_size, network.channels)
     found = {}
     for name, layer in spec.named_layers(network):
@@ -196,7 +211,7 @@ def _footprint(saved: Checkpoint, seconds: np.ndarray, buffers: int | None) -> F
         low, median, high = (float(value) for value in np.quantile(seconds, _QUARTILES))
         latency = Latency(median, low, high, len(seconds))
     return Footprint(
-        kind="spiking" if saved.spec.spiking else "relu",
+        kind=_kind(saved.spec),
         steps=saved.spec.steps,
         image_size=saved.spec.image_size,
         parameters=sum(row.parameters for row in rows),
@@ -205,6 +220,12 @@ def _footprint(saved: Checkpoint, seconds: np.ndarray, buffers: int | None) -> F
         latency=latency,
         buffer_bytes=buffers,
     )
+
+
+def _kind(network: spec.AnyNetwork) -> str:
+    if isinstance(network, spec.Network):
+        return "spiking" if network.spiking else "relu"
+    return spec.called(network)
 
 
 def _compiled(saved: Checkpoint) -> tuple[Callable[[], np.ndarray], int | None]:

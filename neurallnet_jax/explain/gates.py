@@ -57,8 +57,7 @@ def gate_traces(classifier: Classifier) -> Traces:
     """
     network = classifier.spec
     kinds = spec.SqueezeExcite | spec.StaticGate
-    gated = isinstance(network, spec.Network) and any(isinstance(layer, kinds) for layer in network.layers)
-    if not gated:
+    if not isinstance(network, spec.Network) or not any(isinstance(layer, kinds) for layer in network.layers):
         raise ValueError("gate-traces: no layer of this network has gates; it is for networks with attention")
     needs.check(classifier, "gate-traces")
     layers = {name: layer for name, layer in spec.named_layers(network) if isinstance(layer, kinds)}

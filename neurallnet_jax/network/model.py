@@ -16,8 +16,9 @@ from jaxtyping import Array, Float
 
 from neurallnet_jax import spec
 from neurallnet_jax.network import attention, spiking, surrogate
+from neurallnet_jax.runnable import Output
 
-__all__ = ["SHUFFLE_KEY", "Model", "Output", "Part", "Signal", "run_layer"]
+__all__ = ["SHUFFLE_KEY", "Model", "Part", "Signal", "run_layer"]
 
 SHUFFLE_KEY = "shuffle"
 """Name of the key that a network with shuffled gates draws from."""
@@ -43,18 +44,6 @@ class Signal(NamedTuple):
     bias: Array
     gate: Array | None = None
     factor: Array | None = None
-
-
-class Output(NamedTuple):
-    """What a model returns.
-
-    Attributes:
-        logits: (batch, classes).
-        rates: Spikes per neuron and step of every spiking layer by name, averaged over the batch.
-    """
-
-    logits: Float[Array, "batch classes"]
-    rates: dict[str, Float[Array, ""]]
 
 
 class Model(nn.Module):

@@ -36,7 +36,7 @@ def twin(classifier: Classifier, key: Array) -> Classifier:
     Raises:
         ValueError: The classifier does not spike, or its input is coded in spikes that a single step cannot hold.
     """
-    network = classifier.spec
+    network = spec.layered(classifier.spec, "has no twin; set twin_epochs to 0")
     if not network.spiking:
         raise ValueError("twin_epochs: the network does not spike, so that it is its own twin; set it to 0")
     if network.encoding != "direct":

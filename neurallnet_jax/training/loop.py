@@ -14,7 +14,7 @@ import numpy as np
 import optax
 from jaxtyping import Array
 
-from neurallnet_jax import models, spec
+from neurallnet_jax import models
 from neurallnet_jax.config import Training
 from neurallnet_jax.images import augment
 from neurallnet_jax.metrics import calibration, scores
@@ -284,7 +284,7 @@ def fit(
         teacher=teacher,
     )
     evaluate = _make_evaluation(classifier, data)
-    layers = [name for name, _ in spec.named_layers(classifier.spec)]
+    layers = list(models.trained_layers(classifier.spec))
     state, best = resumed or begin(classifier, settings, per_epoch)
     done = int(state.step)
     for epoch in range(done // per_epoch, settings.epochs):

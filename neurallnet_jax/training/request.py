@@ -30,10 +30,12 @@ class Request:
             dense layer begins anew.
         on_bad_image: Whether a file that is no image is skipped or stops the training.
         margin: Capture numbers left out on either side of a `contiguous` test fifth.
+        weights: File of Keras with weights to begin with, or None; see `baselines/pretrained.py`.
+        weights_sha256: The hash it should have, hexadecimal, or None.
     """
 
     data: str
-    network: spec.Network
+    network: spec.AnyNetwork
     training: Training
     split: str = "contiguous"
     fold: int = 0
@@ -41,8 +43,16 @@ class Request:
     source: str | None = None
     on_bad_image: Literal["skip", "fail"] = "fail"
     margin: int = splits.TEST_MARGIN
+    weights: str | None = None
+    weights_sha256: str | None = None
 
     def __post_init__(self) -> None:
+        if self.weights and self.source:
+            raise ValueError(
+                f"both the RUN {self.source} and the file {self.weights} are to begin with; name one of them"
+            )
+        if self.weights_sha256 and not self.weights:
+            raise ValueError("a SHA-256 of weights is given and no file of them; name it with --weights")
         splits.check_margin(self.split, self.margin)
         if not 0 <= self.seed < 2**32:
             raise ValueError(f"seed is {self.seed}; expected 0..{2**32 - 1}")
@@ -77,8 +87,10 @@ def differences(before: Request, now: Request) -> tuple[str, ...]:
     if before == now:
         return ()
     old, new = (_flat(dataclasses.asdict(request)) for request in (before, now))
-    layers = ["the layers differ"] if before.network.layers != now.network.layers else []
-    keys = [key for key in new if key != "network.layers" and old[key] != new[key]]
+    layers = ["the layers differ"] if old.get("network.layers") != new.get("network.layers") else []
+    if type(before.network) is not type(now.network):
+        layers = [f"the network was {spec.called(before.network)}, is {spec.called(now.network)}"]
+    keys = [key for key in new if key != "network.layers" and key in old and old[key] != new[key]]
     return (*(f"{key} was {old[key]!r}, is {new[key]!r}" for key in keys), *layers)
 
 

@@ -11,6 +11,7 @@ checkpoint.safetensors  the trained model, once the training has ended
 import dataclasses
 import json
 import platform
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -179,7 +180,7 @@ def _train(
     parts = {part: splits.indices(split, part) for part in ("train", "validation", "test")}
     data = loop.TrainingData(dataset.pixels, dataset.labels, parts["train"], parts["validation"])
     loop.steps_per_epoch(data, request.training)
-    classifier, seen_before = _classifier(request, source, dataset, parts["train"])
+    classifier, seen_before, given = _classifier(request, source, dataset, parts["train"])
     teacher = distillation.twin(classifier, jax.random.key(request.seed)) if request.training.twin_epochs else None
     stages = _Stages(data, request.seed, watcher, clock)
     # Only now, so that a request that cannot be met leaves nothing behind.
@@ -208,7 +209,10 @@ def _train(
         classes=classifier.classes,
         seen=(*seen_before, *_hashes(dataset, parts["train"]), *_hashes(dataset, parts["validation"])),
         test=tuple(_hashes(dataset, parts["test"])),
-        provenance=_provenance(request, dataset, parts, result, command=command, seconds=clock() - started),
+        provenance={
+            **_provenance(request, dataset, parts, result, command=command, seconds=clock() - started),
+            **given,
+        },
         temperature=_temperature(classifier, best.variables, data),
     )
     checkpoints.save(saved, out)
@@ -292,22 +296,44 @@ def _scheme(request: Request) -> splits.Scheme | None:
 
 def _classifier(
     request: Request, source: checkpoints.Checkpoint | None, dataset: folder.Dataset, train: np.ndarray
-) -> tuple[models.Classifier, tuple[str, ...]]:
-    """Return where training begins, and the hashes of images that its weights have seen before."""
+) -> tuple[models.Classifier, tuple[str, ...], dict[str, Any]]:
+    """Return where training begins, the hashes of images that its weights have seen before, and where these are from."""
     key = jax.random.key(request.seed)
     network, bits = spec.with_classes(request.network, len(dataset.classes)), request.training.weight_bits
+    if request.weights:
+        classifier, given = _published(request, network, dataset.classes, key)
+        return classifier, (), given
     if source is None:
         mean = np.asarray(dataset.pixels[train]).reshape(-1, dataset.pixels.shape[-1]).mean(axis=0)
         preprocessing = checkpoints.Preprocessing(
             offset=tuple(round(value) for value in mean.tolist()), white_level=request.training.white_level
         )
-        return models.create(network, dataset.classes, preprocessing=preprocessing, key=key, weight_bits=bits), ()
+        return models.create(network, dataset.classes, preprocessing=preprocessing, key=key, weight_bits=bits), (), {}
     fresh = models.create(network, dataset.classes, preprocessing=source.preprocessing, key=key, weight_bits=bits)
     weights = models.to_weights(fresh.variables)
     same_classes = source.classes == dataset.classes
     last = f"params/{spec.last_dense(network)}/"
     kept = {name: array for name, array in source.weights.items() if same_classes or not name.startswith(last)}
-    return models.with_weights(fresh, {**weights, **kept}), source.seen
+    return models.with_weights(fresh, {**weights, **kept}), source.seen, {}
+
+
+def _published(
+    request: Request, network: spec.AnyNetwork, classes: tuple[str, ...], key: jax.Array
+) -> tuple[models.Classifier, dict[str, Any]]:
+    """Return a network with the weights of a file, and the record of these."""
+    from neurallnet_jax.baselines import pretrained
+
+    path = Path(request.weights or "")
+    digest = pretrained.check_file(network, path, request.weights_sha256)
+    assert isinstance(network, spec.KerasNetwork), "other networks take no such file"
+    found = pretrained.load(network, path)
+    preprocessing = checkpoints.Preprocessing(
+        offset=found.convention.offset, scale=found.convention.scale, white_level=request.training.white_level
+    )
+    bits = request.training.weight_bits
+    fresh = models.create(network, classes, preprocessing=preprocessing, key=key, weight_bits=bits)
+    classifier = models.with_weights(fresh, {**models.to_weights(fresh.variables), **found.weights})
+    return classifier, {"weights": {"file": path.name, "sha256": digest, "fresh": list(found.fresh)}}
 
 
 def _temperature(classifier: models.Classifier, variables: models.Variables, data: loop.TrainingData) -> float | None:
@@ -355,7 +381,10 @@ def _provenance(
 
 
 def _versions() -> dict[str, str]:
+    # Only where it has been loaded: what trains without it knows nothing of it.
+    keras = {"keras": sys.modules["keras"].__version__} if "keras" in sys.modules else {}
     return {
+        **keras,
         "neurallnet-jax": neurallnet_jax.__version__,
         "python": platform.python_version(),
         "jax": jax.__version__,

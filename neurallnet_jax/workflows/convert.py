@@ -12,6 +12,7 @@ from lava_port.graph import Graph
 from lava_port.port import Port
 from lava_port.scales import Measured
 from neurallnet_jax import checkpoint as checkpoints
+from neurallnet_jax import spec
 from neurallnet_jax.checkpoint import Checkpoint
 from neurallnet_jax.network import rounding
 
@@ -114,10 +115,12 @@ def float_graph(saved: Checkpoint) -> Graph:
     """Return the float graph of a trained network, nothing folded.
 
     Raises:
+        ValueError: It is one of the networks of others.
         GraphError: A layer without a place in it; the message names the layer.
     """
+    network = spec.layered(saved.spec, "does not spike and has no graph for Lava or NIR; convert a spiking network")
     return lower.lower(
-        saved.spec,
+        network,
         saved.weights,
         offset=saved.preprocessing.offset,
         scale=saved.preprocessing.scale,

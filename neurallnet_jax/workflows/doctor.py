@@ -11,7 +11,7 @@ from typing import Literal
 __all__ = ["Check", "checks"]
 
 _PACKAGES = ("jax", "flax", "optax", "orbax-checkpoint", "numpy", "pillow", "safetensors")
-_EXTRAS = ("lava-nc", "tensorflow-datasets")
+_EXTRAS = ("lava-nc", "keras", "tensorflow-datasets")
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ import numpy as np
 
 import neurallnet_jax
 from neurallnet_jax import checkpoint as checkpoints
-from neurallnet_jax import spec
+from neurallnet_jax import models, spec
 from neurallnet_jax.checkpoint import Checkpoint
 from neurallnet_jax.evaluation import doubt, edits, evaluate, held_out, leaks, origin, selection, shortcuts, trust
 from neurallnet_jax.evaluation.evaluate import Evaluation
@@ -345,9 +345,10 @@ def _thumbnail(path: Path) -> str | None:
 
 def _subject(name: str, saved: Checkpoint) -> Subject:
     described = spec.network_to_json(saved.spec)
+    sizes = checkpoints.layer_sizes(saved, models.output_shapes(saved.spec))
     layers = tuple(
         Layer(size.name, size.kind, tuple(size.shape), size.parameters, _settings(layer))
-        for size, layer in zip(checkpoints.layer_sizes(saved), described["layers"], strict=True)
+        for size, layer in zip(sizes, described.get("layers", [{}] * len(sizes)), strict=True)
     )
     return Subject(
         name=name,

@@ -6,6 +6,7 @@ Knows how to say what was found; computes none of it.
 from pathlib import Path
 
 from neurallnet_jax.checkpoint import write_atomically
+from neurallnet_jax.evaluation import trained
 from neurallnet_jax.evaluation.comparison import ASSUMES, Comparison, ModelRow, PairTest
 from neurallnet_jax.metrics.intervals import few
 from neurallnet_jax.workflows import figures, figures_scores, page, section_scores, wording
@@ -50,6 +51,14 @@ def section(found: Comparison) -> Section:
     ):
         blocks.append(page.Points("No colour line", without))
     blocks.append(_costs_table(found, names))
+    if any(row.operations is not None for row in found.models):
+        blocks.append(_operations_table(found, names))
+        if whys := _reasons(found, names):
+            blocks.append(page.Points("What was not counted or priced", whys))
+    if how := tuple(
+        f"{names[row.name]}: {trained.text(row.trained)}" for row in found.models if row.trained is not None
+    ):
+        blocks.append(page.Points("How each was trained", how))
     if found.tests:
         blocks += [page.Text(CAUTION), _tests_table(found.tests, names)]
         if caution := few(found.groups, found.classes):
@@ -169,6 +178,32 @@ def _costs_table(found: Comparison, names: dict[str, str]) -> Table:
         "the process around"
     )
     return Table(caption, header, "llrrrrrrr", tuple(rows))
+
+
+def _operations_table(found: Comparison, names: dict[str, str]) -> Table:
+    spent = [(row.name, row.operations) for row in found.models if row.operations is not None]
+    kinds = list(dict.fromkeys((one.profile, one.variant) for _, own in spent for one in own.energies))
+    rows = []
+    for name, own in spent:
+        joules = {(one.profile, one.variant): one.joules for one in own.energies}
+        operations = (wording.si(own.macs, ""), wording.si(own.synops, ""))
+        rows.append((names[name], *operations, *(wording.si(joules.get(kind), "J") for kind in kinds)))
+    caption = (
+        "What one image costs. Spiking: the integer network on images it has not seen. Others: one dense pass, each "
+        "multiply-accumulate at the constant of the profile, norms and activations free. horowitz45 is arithmetic alone; "
+        "cpu, gpu and arm are whole machines of 2015 and earlier"
+    )
+    header = ("Model", "MACs", "Synaptic operations", *(f"{profile}, {variant}" for profile, variant in kinds))
+    return Table(caption, header, "l" + "r" * (len(header) - 1), tuple(rows))
+
+
+def _reasons(found: Comparison, names: dict[str, str]) -> tuple[str, ...]:
+    lines = []
+    for row in found.models:
+        if row.operations is not None:
+            whys = (row.operations.reason, *(one.reason for one in row.operations.energies))
+            lines += [f"{names[row.name]}: {why}" for why in dict.fromkeys(whys) if why]
+    return tuple(lines)
 
 
 def _tests_table(tests: tuple[PairTest, ...], names: dict[str, str]) -> Table:

@@ -44,7 +44,8 @@ def measure(
     Raises:
         ValueError: The checkpoint is no ReLU twin of the network; the message names what differs.
     """
-    network = checkpoint.spec
+    need = "is no ReLU twin of a spiking network; train one with `neurallnet train --preset neurallnet-relu`"
+    network = spec.layered(checkpoint.spec, need)
     _check(graph, network, checkpoint.classes, source)
     classifier = models.from_checkpoint(checkpoint)
     watched = _Watched(network)

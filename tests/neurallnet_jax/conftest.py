@@ -1,5 +1,6 @@
 """Shape checks, no silent broadcasting, and small classifiers for the tests of `neurallnet_jax`."""
 
+import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from flax import traverse_util  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
 from neurallnet_jax import checkpoint, config, models, spec  # noqa: E402
+from neurallnet_jax.baselines import applications, backend  # noqa: E402
 from neurallnet_jax.evaluation import crossvalidation_folder as files  # noqa: E402
 from neurallnet_jax.evaluation.crossvalidation_plan import Plan  # noqa: E402
 from neurallnet_jax.images import splits  # noqa: E402
@@ -84,6 +86,53 @@ def classifier_of() -> Callable[..., models.Classifier]:
         return draw_classifier(network, classes, seed, preprocessing or checkpoint.Preprocessing())
 
     return classifier
+
+
+def small_keras_model(size: tuple[int, int] = (9, 7), classes: int = 4, **dropout: Any) -> Any:
+    """Return conv -> norm -> ReLU -> two branches that meet -> ReLU -> dropout -> mean -> dense, most of it unnamed."""
+    keras = backend.load()
+    layers = keras.layers
+    with backend.broadcasting():
+        image = keras.Input((*size, 3))
+        x = layers.Rescaling(1 / 255)(image)
+        x = layers.ZeroPadding2D(((0, 1), (1, 1)))(x)
+        x = layers.Conv2D(6, 3, strides=2)(x)
+        x = layers.BatchNormalization()(x)
+        x = first = layers.Activation("relu", name="stem")(x)
+        x = layers.Conv2D(6, 3, padding="same")(x)
+        x = layers.Activation("relu")(x)
+        x = layers.DepthwiseConv2D(3, padding="same", use_bias=False)(x)
+        x = layers.Add()([x, first])
+        x = layers.Activation("relu", name="top")(x)
+        x = layers.GlobalAveragePooling2D()(x)
+        if dropout:
+            x = layers.Dropout(**dropout)(x)
+        return keras.Model(image, layers.Dense(classes, name="predictions")(x))
+
+
+@pytest.fixture(scope="session")
+def model_of() -> Callable[..., Any]:
+    """Return a function of size, classes and options of dropout: a new small model of Keras."""
+    return small_keras_model
+
+
+@pytest.fixture(scope="session")
+def small_graphs() -> Callable[[spec.KerasNetwork], applications.Graph]:
+    """Return a function of a network of Keras: a small graph of its size and classes, built once."""
+
+    @functools.lru_cache
+    def build(network: spec.KerasNetwork) -> applications.Graph:
+        return applications.graph_of(small_keras_model(network.image_size, network.classes, rate=0.2))
+
+    return build
+
+
+@pytest.fixture
+def small_keras(
+    monkeypatch: pytest.MonkeyPatch, small_graphs: Callable[[spec.KerasNetwork], applications.Graph]
+) -> None:
+    """Let every network of Keras be a small one: what it goes through is the same, and takes seconds."""
+    monkeypatch.setattr(applications, "build", small_graphs)
 
 
 @pytest.fixture(scope="session")

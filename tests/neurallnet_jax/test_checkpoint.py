@@ -270,3 +270,29 @@ def test_the_digest_tells_weights_and_specs_apart(trained):
     moved = {name: array + np.float32(1e-3) for name, array in trained.weights.items()}
     assert checkpoint.digest(dataclasses.replace(trained, weights=moved)) != same
     assert checkpoint.digest(dataclasses.replace(trained, spec=dataclasses.replace(NETWORK, steps=3))) != same
+
+
+def test_layers_of_another_network_are_told_by_their_weights(trained):
+    weights = {
+        "params/conv/kernel": np.ones((3, 3, 2, 4), np.float32),
+        "params/norm/gamma": np.ones(4, np.float32),
+        "batch_stats/norm/moving_mean": np.ones(4, np.float32),
+        "params/head/kernel": np.ones((4, 2), np.float32),
+        "params/head/bias": np.ones(2, np.float32),
+    }
+    saved = dataclasses.replace(trained, spec=spec.KerasNetwork("resnet50", classes=2), weights=weights)
+    rows = checkpoint.layer_sizes(saved)
+    assert [(row.name, row.kind, row.parameters, row.bytes, row.shape) for row in rows] == [
+        ("conv", "Conv", 72, 288, ()),
+        ("head", "Dense", 10, 40, ()),
+        ("norm", "BatchNorm", 4, 32, ()),
+    ]
+    shapes = {"conv": (5, 5, 4), "norm": (5, 5, 4), "head": (2,)}
+    ordered = checkpoint.layer_sizes(saved, shapes)
+    assert [(row.name, row.shape) for row in ordered] == list(shapes.items())
+
+
+def test_a_network_of_others_survives_its_file(trained, tmp_path):
+    saved = dataclasses.replace(trained, spec=spec.AlexNet(classes=2))
+    checkpoint.save(saved, tmp_path)
+    assert checkpoint.load(tmp_path).spec == spec.AlexNet(classes=2)

@@ -98,3 +98,11 @@ def test_settings_of_another_version_are_refused_by_name():
 def test_settings_are_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
         config.Training().epochs = 3  # pyright: ignore[reportAttributeAccessIssue]
+
+
+@pytest.mark.parametrize("name", [*spec.KERAS_NETWORKS, "alexnet"])
+def test_every_network_of_the_comparison_has_a_preset_of_its_own(name):
+    preset = config.preset(name)
+    assert spec.called(preset.network) == name
+    assert preset.network.image_size == (224, 224)
+    assert preset.training.augmentation == config.preset("neurallnet").training.augmentation

@@ -187,3 +187,45 @@ def test_only_the_last_layer_before_a_global_average_is_pooled(classifier_of):
 def test_an_unknown_layer_is_refused_with_those_that_exist(classifier, pixels):
     with pytest.raises(ValueError, match="no layer 'lif_9' to look at; there are lif_1"):
         classifier.features(classifier.variables, pixels.astype(np.float32), jax.random.key(0), "lif_9")
+
+
+OTHERS = [spec.KerasNetwork("resnet50", (32, 32), classes=2), spec.AlexNet((64, 64), classes=2)]
+
+
+@pytest.mark.parametrize("network", OTHERS, ids=spec.called)
+def test_networks_of_others_are_classifiers_too(small_keras, network):
+    side = network.image_size[0]
+    images = np.random.default_rng(1).integers(0, 256, (3, side, side, 3), dtype=np.uint8)
+    made = models.create(network, CLASSES, preprocessing=checkpoint.Preprocessing(), key=jax.random.key(0))
+    key = jax.random.key(0)
+    whole = jax.jit(made.apply)(made.variables, images, key)
+    assert whole.logits.shape == (3, 2)
+    assert whole.rates == {}
+    found = made.features(made.variables, images.astype(np.float32), key, made.layers[-1])
+    assert found.shape[:2] == (1, 3)
+    np.testing.assert_allclose(made.tail(made.variables, found, key, made.layers[-1]), whole.logits, atol=1e-4)
+    # One grey level darker with an offset one lower is the same input.
+    darker = dataclasses.replace(made.preprocessing, offset=(127, 127, 127))
+    other = models.create(network, CLASSES, preprocessing=darker, key=key)
+    images = np.maximum(images, 1)
+    np.testing.assert_allclose(
+        jax.jit(other.apply)(made.variables, images - 1, key).logits,
+        jax.jit(made.apply)(made.variables, images, key).logits,
+        atol=1e-5,
+    )
+    weights = models.to_weights(made.variables)
+    again = models.from_checkpoint(checkpoint.Checkpoint(network, weights, made.preprocessing, CLASSES))
+    chex.assert_trees_all_equal(again.variables, made.variables)
+    assert set(models.trained_layers(network)) == set(made.variables["params"])
+    assert set(models.trained_layers(network)) <= set(models.output_shapes(network))
+
+
+@pytest.mark.parametrize("network", OTHERS, ids=spec.called)
+def test_networks_of_others_round_no_kernels(network):
+    with pytest.raises(ValueError, match=f"{spec.called(network)} has no kernels to round to 4 bits"):
+        models.create(network, CLASSES, preprocessing=checkpoint.Preprocessing(), key=jax.random.key(0), weight_bits=4)
+
+
+def test_what_no_rule_runs_is_refused_by_its_type():
+    with pytest.raises(TypeError, match="no rule runs a int; add one with"):
+        models.trained_layers(3)  # pyright: ignore[reportArgumentType]

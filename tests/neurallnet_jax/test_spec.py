@@ -218,7 +218,7 @@ def test_json_that_is_no_network_is_refused_by_name(change, message):
 def test_a_field_of_another_type_is_one_clear_line(field, value):
     data = spec.network_to_json(spec.neurallnet())
     data["layers"][0][field] = value
-    with pytest.raises(ValueError, match="network: a field is of another type than its layer takes"):
+    with pytest.raises(ValueError, match="network: a field is of another type than it should be"):
         spec.network_from_json(data)
 
 
@@ -228,3 +228,57 @@ def test_a_network_says_what_its_gates_are_shuffled_over():
     assert spec.neurallnet(attention=None).shuffles == "none"
     with pytest.raises(ValueError, match="layer 'gate_1': unknown shuffle 'cards'"):
         gate("cards")
+
+
+OTHERS = [*(spec.KerasNetwork(name) for name in spec.KERAS_NETWORKS), spec.AlexNet(dropout=0.25)]
+
+
+@pytest.mark.parametrize("network", OTHERS, ids=spec.called)
+def test_networks_of_others_survive_json_by_their_type(network):
+    data = json.loads(json.dumps(spec.network_to_json(network)))
+    assert data["type"] == type(network).__name__
+    assert spec.network_from_json(data) == network
+    assert (network.steps, network.spiking, network.encoding, network.shuffles) == (1, False, "direct", "none")
+    assert spec.with_classes(network, 7).classes == 7
+
+
+def test_what_has_no_type_is_a_network_of_our_own_layers():
+    network = spec.neurallnet()
+    data = spec.network_to_json(network)
+    assert "type" not in data
+    assert spec.network_from_json(data) == spec.network_from_json({**data, "type": "Network"}) == network
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        (spec.KerasNetwork("resnet51"), "no Keras network 'resnet51'; there are efficientnet-b7, vgg19"),
+        (spec.KerasNetwork("vgg19", (31, 224)), "vgg19 takes images of at least 32 x 32 pixels, not 31 x 224"),
+        (spec.KerasNetwork("vgg19", channels=1), "4 classes and 1 channels"),
+        (spec.AlexNet(dropout=1.0), "dropout is 1.0"),
+        (spec.AlexNet((32, 32)), "alexnet takes images of at least 64 x 64"),
+    ],
+)
+def test_networks_of_others_that_cannot_be_built_are_refused(network, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        spec.validate(network)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"type": "Transformer"}, "unknown type 'Transformer'; known are Network, KerasNetwork, AlexNet"),
+        ({"type": "AlexNet", "width": 3}, "unknown field 'width'"),
+        ({"type": "KerasNetwork"}, "name"),
+        ({"type": "AlexNet", "image_size": "big"}, "a field is of another type|at least 64"),
+    ],
+)
+def test_json_of_an_unknown_network_is_refused_by_name(data, message):
+    with pytest.raises(ValueError, match=message):
+        spec.network_from_json(data)
+
+
+def test_what_needs_our_own_layers_refuses_others_by_name():
+    assert spec.layered(spec.neurallnet(), "cannot") == spec.neurallnet()
+    with pytest.raises(ValueError, match=r"^resnet50 cannot fly; walk$"):
+        spec.layered(spec.KerasNetwork("resnet50"), "cannot fly; walk")

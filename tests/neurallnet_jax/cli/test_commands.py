@@ -30,6 +30,7 @@ from lava_port import port as ports
 from lava_port.energy import profile_file, profiles
 from lava_port.graph import FixedLif
 from neurallnet_jax import checkpoint
+from neurallnet_jax.baselines import applications
 from neurallnet_jax.cli import main as cli
 from neurallnet_jax.cli import output
 from neurallnet_jax.images import cache, synthetic
@@ -517,6 +518,136 @@ def test_evaluate_writes_a_page_and_a_diagram(
     assert str(smears.parent) not in text
     assert answer.json["reliability"]["n"]
     assert {"sensitivity", "specificity", "macro_f1"} <= set(answer.json["intervals"])
+
+
+# --- networks of the comparison paper -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def keras_run(smears: Path, tmp_path_factory: pytest.TempPathFactory, small_graphs: Callable[..., Any]) -> Path:
+    """A RUN of `--model resnet50`, a small graph standing in for it."""
+    run = tmp_path_factory.mktemp("keras") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(applications, "build", small_graphs)
+        words = ("--model", "resnet50", "--image-size", "32", "--split", "random", "--epochs", "2")
+        assert cli.main(["train", "--data", str(smears), "--out", str(run), *words]) == 0
+    return run
+
+
+@pytest.mark.usefixtures("small_keras")
+def test_a_keras_run_is_scored_and_inspected_like_any_other(
+    neurallnet: Callable[..., Answer], keras_run: Path, smears: Path
+) -> None:
+    scored = neurallnet("evaluate", keras_run, "--data", smears, "--only", "test")
+    assert scored.code == 0
+    assert 0 <= scored.json["balanced_accuracy"] <= 1
+    looked = neurallnet("inspect", keras_run)
+    assert looked.json["spec"] == {
+        "type": "KerasNetwork", "name": "resnet50", "image_size": [32, 32], "classes": 4, "channels": 3,
+    }  # fmt: skip
+    assert [row["name"] for row in looked.json["layers"]][:2] == ["conv2d", "batch_normalization"]
+    assert looked.json["layers"][-1]["shape"] == [4]
+    image = next((smears / "Benign").iterdir())
+    said = neurallnet("predict", keras_run, image)
+    assert len(said.json["predictions"][0]["probabilities"]) == 4
+    assert neurallnet("calibrate", keras_run, "--data", smears).code in (0, 2)
+
+
+@pytest.mark.usefixtures("small_keras")
+def test_a_keras_run_stands_beside_a_spiking_one(
+    neurallnet: Callable[..., Answer], keras_run: Path, trained: Path, smears: Path, tmp_path: Path
+) -> None:
+    answer = neurallnet("compare", keras_run, trained, "--data", smears, "--passes", 2, "--html", tmp_path / "c.html")
+    assert answer.code == 0
+    ours, spiking = answer.json["models"]
+    assert (ours["kind"], spiking["kind"]) == ("resnet50", "spiking")
+    assert ours["trained"]["epochs"] == 2
+    assert ours["operations"]["synops"] is None
+    assert ours["operations"]["macs"] == ours["macs"] > 0
+    assert spiking["operations"]["synops"] > 0
+    energies = {(one["profile"], one["variant"]): one["joules"] for one in ours["operations"]["energies"]}
+    assert energies["horowitz45", "f32"] == pytest.approx(4.6e-12 * ours["macs"])
+    assert "random weights" in answer.out
+    assert "How each was trained" in (tmp_path / "c.html").read_text()
+
+
+@pytest.mark.usefixtures("small_keras")
+def test_a_keras_run_is_refused_where_spikes_are_needed(
+    neurallnet: Callable[..., Answer], keras_run: Path, port: Path, smears: Path, tmp_path: Path
+) -> None:
+    refused(neurallnet("convert-to-lava", keras_run, "--out", tmp_path / "port"), "resnet50 does not spike")
+    refused(neurallnet("export", keras_run, "--format", "nir", "--out", tmp_path / "x.nir"), "resnet50 does not spike")
+    refused(neurallnet("energy", port, "--data", smears, "--ann", keras_run), "resnet50 is no ReLU twin")
+    refused(
+        neurallnet("ablate", "--data", smears, "--out", tmp_path / "ablation", "--preset", "resnet50"),
+        "resnet50 has no layers that an arm could change",
+    )
+    common = ("--data", smears, "--out", tmp_path / "run")
+    refused(neurallnet("train", *common, "--model", "resnet50", "--weight-bits", 4), "resnet50 has no kernels to round")
+    refused(
+        neurallnet("train", *common, "--model", "neurallnet", "--from", keras_run),
+        "resnet50 is no network of --model neurallnet",
+    )
+    refused(
+        neurallnet("train", *common, "--model", "resnet50", "--from", checkpoint.PRETRAINED),
+        "the weights of pretrained are those of the spiking network",
+    )
+    assert not (tmp_path / "port").exists()
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.usefixtures("small_keras")
+def test_a_keras_run_is_handed_to_others(neurallnet: Callable[..., Answer], keras_run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "weights.safetensors"
+    assert neurallnet("export", keras_run, "--format", "safetensors", "--out", out).code == 0
+    with safe_open(str(out), framework="numpy") as file:
+        assert "params/conv2d/kernel" in set(file.keys())
+        assert json.loads(file.metadata()["spec"])["name"] == "resnet50"
+    assert neurallnet("export", keras_run, "--format", "stablehlo", "--out", tmp_path / "x.stablehlo").code == 0
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("small_keras")
+def test_a_keras_run_is_audited_and_reported_like_any_other(
+    neurallnet: Callable[..., Answer], keras_run: Path, smears: Path, tmp_path: Path
+) -> None:
+    words = ("--corruption", "jpeg", "--severity", 1, "--limit", 4)
+    worse = neurallnet("robustness", keras_run, "--data", smears, *words)
+    assert worse.code == 0
+    page = tmp_path / "report.html"
+    assert neurallnet("report", keras_run, "--data", smears, "--out", page, "--quick").code == 0
+    assert "depthwise_conv2d" in page.read_text()
+    folds = tmp_path / "folds"
+    recipe = ("--model", "resnet50", "--image-size", 32, "--epochs", 1, "--split", "random", "--folds", "0,")
+    assert neurallnet("crossvalidate", "--data", smears, "--out", folds, *recipe).code == 0
+    assert checkpoint.load(folds / "random" / "fold-0" / "seed-0").spec == checkpoint.load(keras_run).spec
+
+
+@pytest.mark.usefixtures("small_keras")
+def test_a_keras_run_begins_with_another(
+    neurallnet: Callable[..., Answer], keras_run: Path, smears: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "second"
+    words = ("--from", keras_run, "--split", "random", "--epochs", 1)
+    assert neurallnet("train", "--data", smears, "--out", out, *words).code == 0
+    assert checkpoint.load(out).spec == checkpoint.load(keras_run).spec
+
+
+def test_weights_that_are_not_what_they_should_be_are_refused(
+    neurallnet: Callable[..., Answer], smears: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "w.weights.h5"
+    file.write_bytes(b"weights")
+    common = ("train", "--data", smears, "--out", tmp_path / "run", "--weights", file)
+    refused(neurallnet(*common, "--model", "resnet50", "--weights-sha256", "00"), "its SHA-256 is", "not 00")
+    refused(neurallnet(*common, "--model", "alexnet"), "alexnet is none of its networks")
+    refused(neurallnet(*common), "the spiking network is none of its networks")
+    refused(neurallnet(*common, "--model", "resnet50", "--from", "pretrained"), "--model resnet50: the weights of")
+    refused(
+        neurallnet("train", "--data", smears, "--out", tmp_path / "run", "--model", "resnet50", "--preset", "tiny"),
+        "--preset tiny: has another network than --model resnet50",
+    )
+    assert not (tmp_path / "run").exists()
 
 
 # --- compare ------------------------------------------------------------------------------------------------------------

@@ -100,6 +100,32 @@ BAD_INPUT = [
     (["ablate", "--data", ".", "--out", "folder", "--split", "all"], "keeps no images for a test"),
     (["ablate", "--out", "folder", "--resume"], "no ablation to resume"),
     (["ablate", "--out", "folder", "--show"], "no ablation"),
+    (
+        ["ablate", "--data", ".", "--out", "folder", "--preset", "alexnet"],
+        "alexnet has no layers that an arm could change",
+    ),
+    (["train", "--data", ".", "--out", "run", "--model", "resnet51"], "invalid choice: 'resnet51'"),
+    (
+        ["train", "--data", ".", "--out", "run", "--model", "vgg19", "--image-size", "31"],
+        "vgg19 takes images of at least 32",
+    ),
+    (
+        ["train", "--data", ".", "--out", "run", "--model", "vgg19", "--weights", "nowhere.h5"],
+        "nowhere.h5: there is no such",
+    ),
+    (["train", "--data", ".", "--out", "run", "--weights-sha256", "00"], "no file of them; name it with --weights"),
+    (
+        ["train", "--data", ".", "--out", "run", "--model", "alexnet", "--weight-bits", "4"],
+        "alexnet has no kernels to round",
+    ),
+    (
+        ["train", "--data", ".", "--out", "run", "--model", "alexnet", "--preset", "tiny"],
+        "has another network than --model",
+    ),
+    (
+        ["train", "--data", ".", "--out", "run", "--model", "alexnet", "--from", "pretrained"],
+        "those of the spiking network",
+    ),
     (["evaluate", "nowhere", "--data", "."], "no RUN"),
     (["robustness", "nowhere", "--data", "."], "no RUN"),
     (["robustness", "--data", ".", "--run", "nowhere"], "no RUN"),

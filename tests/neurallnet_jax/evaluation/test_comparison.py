@@ -10,7 +10,9 @@ import scipy.special
 from neurallnet_jax.evaluation import comparison
 from neurallnet_jax.evaluation.comparison import Entrant
 from neurallnet_jax.evaluation.footprint import Footprint, Latency
+from neurallnet_jax.evaluation.operations import Energy, Operations
 from neurallnet_jax.evaluation.predictions import PredictionTable, in_order, take
+from neurallnet_jax.evaluation.trained import Trained
 from neurallnet_jax.metrics import intervals, paired, scores
 
 CLASSES = ("Benign", "Early Pre-B", "Pre-B")
@@ -213,3 +215,19 @@ def test_a_comparison_comes_back_from_its_json():
     assert second["reasons"] == ["parameters to buffer_bytes: only the predictions of this model were given"]
     assert first["recall"] == first["balanced_accuracy"]
     assert {test["assumes"] for test in data["tests"]} == {"independent images", "independent groups"}
+
+
+def test_how_a_model_was_trained_and_what_it_costs_come_along():
+    record = Trained(6, 4, (8, 8), "blocks", 2, 1066, "random weights", 61.5)
+    spent = Operations(8, 12.5, 6e6, (Energy("gpu", "native", "static", None, "why"),))
+    one = dataclasses.replace(entrant("a", table(0), COST), trained=record, operations=spent)
+    for found in (comparison.compare([one], draws=20), comparison.compare([dataclasses.replace(one, table=None)])):
+        again = comparison.from_json(json.loads(json.dumps(comparison.to_json(found))))
+        assert (again.models[0].trained, again.models[0].operations) == (record, spent)
+
+
+def test_a_comparison_written_before_these_were_known_is_read():
+    data = comparison.to_json(comparison.compare([entrant("a", table(0), COST)], draws=20))
+    for row in data["models"]:
+        del row["trained"], row["operations"]
+    assert comparison.from_json(data).models[0].operations is None

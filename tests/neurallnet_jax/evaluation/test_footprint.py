@@ -5,12 +5,13 @@ import json
 import types
 import typing
 
+import jax
 import numpy as np
 import pytest
 
 from lava_port import graph, lower, passes, quantise
 from lava_port.energy import connections
-from neurallnet_jax import spec
+from neurallnet_jax import checkpoint, models, spec
 from neurallnet_jax.evaluation import footprint
 
 
@@ -127,3 +128,14 @@ def test_no_pass_measures_no_latency_and_json_comes_back(saved):
         if found.latency is not None:
             assert back.latency is not None
             assert dataclasses.astuple(back.latency) == pytest.approx(dataclasses.astuple(found.latency))
+
+
+def test_networks_of_others_have_a_footprint_by_their_name(small_keras):
+    network = spec.KerasNetwork("densenet121", (32, 32), classes=2)
+    made = models.create(network, ("a", "b"), preprocessing=checkpoint.Preprocessing(), key=jax.random.key(0))
+    weights = models.to_weights(made.variables)
+    (found,) = footprint.measure([checkpoint.Checkpoint(network, weights, made.preprocessing, ("a", "b"))], passes=2)
+    assert (found.kind, found.steps) == ("densenet121", 1)
+    assert found.parameters == sum(array.size for name, array in weights.items() if name.startswith("params/"))
+    assert found.macs == sum(footprint.dense_macs(network).values()) > 0
+    assert found.latency is not None

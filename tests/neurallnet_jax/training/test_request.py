@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from neurallnet_jax import config
+from neurallnet_jax import config, spec
 from neurallnet_jax.training import request as requests
 from neurallnet_jax.training.request import Request
 
@@ -53,3 +53,18 @@ def test_layers_that_differ_are_not_listed_one_by_one(asked):
 def test_a_margin_without_a_contiguous_split_is_refused(asked, split):
     with pytest.raises(ValueError, match=f"margin 100: split {split} leaves out no such numbers"):
         dataclasses.replace(asked, split=split)
+
+
+def test_a_network_of_another_kind_is_named(asked):
+    other = dataclasses.replace(asked, network=spec.KerasNetwork("resnet50", (64, 64)))
+    assert requests.from_json(json.loads(json.dumps(requests.to_json(other)))) == other
+    for before, now in ((asked, other), (other, asked)):
+        assert any("resnet50" in one and "spiking" in one for one in requests.differences(before, now))
+
+
+def test_weights_of_a_file_and_of_a_run_exclude_each_other(asked):
+    with pytest.raises(ValueError, match=r"both the RUN pretrained and the file w\.h5"):
+        dataclasses.replace(asked, source="pretrained", weights="w.h5")
+    with pytest.raises(ValueError, match="no file of them; name it with --weights"):
+        dataclasses.replace(asked, weights_sha256="00")
+    assert "weights was None, is 'w.h5'" in requests.differences(asked, dataclasses.replace(asked, weights="w.h5"))

@@ -17,6 +17,7 @@ from PIL import Image
 
 from lava_port import graph
 from neurallnet_jax import checkpoint, spec
+from neurallnet_jax.baselines import pretrained
 from neurallnet_jax.training import logs, loop
 from neurallnet_jax.training import run as runs
 from neurallnet_jax.training.run import Request
@@ -428,3 +429,38 @@ def test_weights_that_do_not_fit_the_network_are_refused(whole, brief, tmp_path)
     wider = spec.neurallnet(2, widths=(5,), image_size=(8, 8), steps=2, attention=None)
     with pytest.raises(ValueError, match=r"has shape \(4,\), the network \(5,\)"):
         runs.train(dataclasses.replace(brief, network=wider, source=str(whole[0]), split="all"), tmp_path / "run")
+
+
+@pytest.mark.usefixtures("small_keras")
+def test_a_stopped_run_of_keras_resumed_ends_with_the_same_bits_dropout_and_all(request_, tmp_path):
+    asked = dataclasses.replace(request_, network=spec.KerasNetwork("resnet50", (32, 32)))
+    whole = runs.train(asked, tmp_path / "whole")
+    assert runs.train(asked, tmp_path / "run", watcher=Stop(after=3)).step == 3
+    assert runs.train(asked, tmp_path / "run", resume=True).step == whole.step == 6
+    assert same_bits(tmp_path / "run", tmp_path / "whole")
+    assert whole.checkpoint is not None
+    assert whole.checkpoint.spec == spec.KerasNetwork("resnet50", (32, 32), classes=2)
+    moved = whole.checkpoint.weights["batch_stats/batch_normalization/moving_mean"]
+    assert np.abs(moved).max() > 0
+
+
+@pytest.mark.usefixtures("small_keras")
+def test_weights_of_a_file_are_recorded_with_their_hash(request_, tmp_path, monkeypatch):
+    """What stands in a file is tested with the baselines; here it is two arrays and a convention."""
+    file = tmp_path / "w.weights.h5"
+    file.write_bytes(b"weights")
+    network = spec.KerasNetwork("resnet50", (32, 32))
+    bias = np.arange(6, dtype=np.float32)
+    given = pretrained.Pretrained({"params/conv2d/bias": bias}, pretrained.Convention((1, 2, 3), 5.0), ("predictions",))
+    monkeypatch.setattr(pretrained, "load", lambda network, path: given)
+    one_epoch = dataclasses.replace(request_.training, epochs=1, learning_rate=1e-12)
+    asked = dataclasses.replace(request_, network=network, training=one_epoch, weights=str(file))
+    saved = runs.train(asked, tmp_path / "run").checkpoint
+    assert saved is not None
+    digest = hashlib.sha256(b"weights").hexdigest()
+    assert saved.provenance["weights"] == {"file": file.name, "sha256": digest, "fresh": ["predictions"]}
+    assert (saved.preprocessing.offset, saved.preprocessing.scale) == ((1, 2, 3), 5.0)
+    np.testing.assert_allclose(saved.weights["params/conv2d/bias"], bias, atol=1e-6)
+    wrong = dataclasses.replace(asked, weights_sha256="00")
+    with pytest.raises(ValueError, match="its SHA-256 is"):
+        runs.train(wrong, tmp_path / "other")

@@ -9,7 +9,9 @@ import scipy.special
 from neurallnet_jax.evaluation import comparison
 from neurallnet_jax.evaluation.comparison import Comparison, Entrant
 from neurallnet_jax.evaluation.footprint import Footprint, Latency
+from neurallnet_jax.evaluation.operations import Energy, Operations
 from neurallnet_jax.evaluation.predictions import PredictionTable
+from neurallnet_jax.evaluation.trained import Trained
 from neurallnet_jax.workflows import page, section_compare
 
 CLASSES = ("Benign", "Early Pre-B", "Pre-B")
@@ -90,3 +92,16 @@ def test_the_page_is_one_file_that_names_no_folder_of_this_machine(tmp_path):
     assert "<b>" not in text
     assert "Models side by side" in text
     assert "data:image/svg+xml" in text
+
+
+def test_what_one_image_costs_and_how_each_was_trained_are_said():
+    energies = (Energy("horowitz45", "f32", "compute", 4.5e-6), Energy("cpu", "native", "static", None, "why"))
+    spent = Operations(8, 2e6, 3e6, energies)
+    record = Trained(6, 4, (96, 96), "blocks", 2, 1066, "random weights", 61.5)
+    one = Entrant("runs/a", "a", None, COST, trained=record, operations=spent)
+    section = section_compare.section(comparison.compare([one]))
+    table = table_named(section, "What one image costs")
+    assert table.rows[0] == ("a", "3.00\u00a0M", "2.00\u00a0M", "4.50\u00a0µJ", "–")
+    points = {block.title: block for block in section.blocks if isinstance(block, page.Points)}
+    assert "a: why" in str(points["What was not counted or priced"])
+    assert "96 x 96 px, 1,066 images" in str(points["How each was trained"])
