@@ -1,18 +1,26 @@
 """What every explanation is: a function of classifier, image, target and key that returns a heat map over the image.
 
 Knows arrays and the classifier's type; knows neither a single method nor files nor figures.
+
+A method comes in two stages, so that what is compiled serves every image: `Explain` takes the classifier, once, and
+returns an `Explainer`, which takes variables and one image after the other. Variables are an argument, as in
+`models.Predict`, so that a network whose weights were drawn anew is explained without compiling again:
+
+    explain = methods.make("grad-cam")(classifier)
+    for image, target in unseen:
+        explain(classifier.variables, image, target, key).heat
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 from jaxtyping import Array
 
-from neurallnet_jax.models import Classifier
+from neurallnet_jax.models import Classifier, Variables
 
-__all__ = ["Attribution", "Explain"]
+__all__ = ["Attribution", "Explain", "Explainer"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,19 +48,40 @@ class Attribution:
             raise ValueError(f"an unsigned heat map holds {self.heat.min():g}; expected at least 0")
 
 
-class Explain(Protocol):
-    """A method with its options filled in."""
+class Explainer(Protocol):
+    """A method with its options filled in, compiled for one classifier."""
 
-    def __call__(self, classifier: Classifier, image: np.ndarray, target: int, key: Array) -> Attribution:
+    def __call__(
+        self,
+        variables: Variables,
+        image: np.ndarray,
+        target: int,
+        key: Array,
+        *,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Attribution:
         """Return the evidence for a class in one image.
 
         Args:
-            classifier: The model.
+            variables: Parameters and statistics, such as `classifier.variables`.
             image: Pixels that `models.prepare` returned, uint8 (height, width, channels), at the classifier's size.
             target: Place of the class among `classifier.classes`.
             key: Decides everything that is drawn; the same key gives the same heat map.
+            progress: Called with evaluations done and evaluations in all, by methods that need many.
 
         Raises:
-            ValueError: The model cannot be explained in this way; the message says what it lacks.
+            ValueError: The image has another size or type, or there is no such class.
+        """
+        ...
+
+
+class Explain(Protocol):
+    """A method with its options filled in."""
+
+    def __call__(self, classifier: Classifier) -> Explainer:
+        """Return the method for one classifier, to be called with image after image.
+
+        Raises:
+            ValueError: The model cannot be explained in this way; the message names the method and what it lacks.
         """
         ...
