@@ -34,7 +34,9 @@ def spearman(first: np.ndarray, second: np.ndarray) -> float:
         Spearman (1904), Am. J. Psychol. 15(1):72-101.
     """
     if first.shape != second.shape:
-        raise ValueError(f"maps have shapes {first.shape} and {second.shape}; only maps of one image have a correlation")
+        raise ValueError(
+            f"maps have shapes {first.shape} and {second.shape}; only maps of one image have a correlation"
+        )
     one, two = (ranks - ranks.mean() for ranks in (_ranks(first), _ranks(second)))
     scale = np.sqrt((one @ one) * (two @ two))
     if scale == 0:

@@ -410,4 +410,3 @@ def _box_mean(values: np.ndarray) -> np.ndarray:
     padded = np.pad(values, 1, mode="edge")
     rows = padded[:-2] + padded[1:-1] + padded[2:]
     return (rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]) / 9
-

@@ -20,7 +20,7 @@ _INK = 64
 """Grey level that the brightest channel of a marked pixel exceeds; JPEG leaves up to about 40 beside one."""
 
 _CLOSE, _OPEN, _CORE = 1, 3, 5
-"""Radii: gaps that are closed, threads and specks that are dropped, and what a cell holds at least; a blast has about 10."""
+"""Radii: gaps that are closed, threads and specks that are dropped, what a cell holds at least; a blast has about 10."""
 
 
 def clean(picture: np.ndarray) -> np.ndarray:
@@ -70,5 +70,7 @@ def find(folder: Path, names: Sequence[str]) -> list[np.ndarray | None]:
         files[path.stem] = path
     wanted = [Path(name).stem for name in names]
     if not files.keys() & set(wanted):
-        raise ValueError(f"{folder}: holds no segmentation named as one of the {len(wanted)} images is, such as {wanted[0]}")
+        raise ValueError(
+            f"{folder}: holds no segmentation named as one of the {len(wanted)} images is, such as {wanted[0]}"
+        )
     return [clean(decode.decode(files[name], (SIDE, SIDE))) if name in files else None for name in wanted]

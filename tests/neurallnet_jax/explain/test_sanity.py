@@ -1,0 +1,76 @@
+"""Randomised weights change the map of a gradient and leave that of an edge detector."""
+
+import jax
+import numpy as np
+import pytest
+
+from neurallnet_jax import spec
+from neurallnet_jax.explain import controls, methods, sanity
+
+
+@pytest.fixture(scope="module")
+def fresh(classifier_of, relu):
+    return classifier_of(relu.spec, relu.classes, seed=11).variables
+
+
+def cascaded(explain, classifier, fresh, image) -> list[float]:
+    return list(
+        sanity.parameter_randomisation(
+            explain,
+            classifier.variables,
+            fresh,
+            sanity.cascade(classifier),
+            image=image,
+            target=1,
+            key=jax.random.key(0),
+        )
+    )
+
+
+def test_the_cascade_goes_from_the_last_layer_to_the_first(spiking):
+    stages = sanity.cascade(spiking)
+    assert [stage.down_to for stage in stages] == ["dense_1", "conv_2", "conv_1"]
+    assert stages[0].layers == ("dense_1",)
+    assert stages[1].layers == ("dense_1", "gate_2", "norm_2", "conv_2")
+    assert set(stages[-1].layers) == set(spiking.variables["params"])
+
+
+def test_another_kind_of_network_is_refused_by_name(spiking):
+    import dataclasses
+
+    other = dataclasses.replace(spiking, spec="a drawing")
+    with pytest.raises(TypeError, match=r"no cascade for str; say in explain/sanity\.py"):
+        sanity.cascade(other)
+
+
+def test_only_the_named_layers_are_drawn_anew(relu, fresh):
+    mixed = sanity.randomised(relu.variables, fresh, ("dense_1", "norm_2"))
+    for kind, tree in mixed.items():
+        for name, leaves in tree.items():
+            source = fresh if name in ("dense_1", "norm_2") else relu.variables
+            assert leaves is source[kind][name]
+    assert mixed["params"].keys() == relu.variables["params"].keys()
+
+
+def test_a_gradient_loses_its_map_and_an_edge_detector_keeps_it(relu, fresh, image):
+    assert cascaded(controls.edges(relu), relu, fresh, image) == [1, 1, 1]
+    by_gradient = cascaded(methods.make("grad-cam", layer=relu.layers[0])(relu), relu, fresh, image)
+    assert len(by_gradient) == 3
+    assert abs(by_gradient[-1]) < 0.6
+
+
+def test_without_a_change_of_weights_every_map_stays(relu, image):
+    explain = methods.make("grad-cam", layer=relu.layers[0])(relu)
+    assert cascaded(explain, relu, relu.variables, image) == pytest.approx([1, 1, 1])
+
+
+def test_a_map_turned_round_agrees_because_only_absolute_values_count():
+    heat = np.array([[3.0, -1.0], [0.5, 2.0]])
+    assert sanity.agreement(heat, -heat) == pytest.approx(1)
+
+
+def test_a_network_with_a_static_gate_has_a_cascade(classifier_of):
+    network = spec.neurallnet(2, widths=(4,), image_size=(8, 8), steps=2, attention=spec.StaticGate())
+    stages = sanity.cascade(classifier_of(network, ("a", "b")))
+    assert stages[-1].layers[0] == "dense_1"
+    assert stages[-1].layers[-1] == "conv_1"
