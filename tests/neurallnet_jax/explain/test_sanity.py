@@ -1,5 +1,7 @@
 """Randomised weights change the map of a gradient and leave that of an edge detector."""
 
+import dataclasses
+
 import jax
 import numpy as np
 import pytest
@@ -36,8 +38,6 @@ def test_the_cascade_goes_from_the_last_layer_to_the_first(spiking):
 
 
 def test_another_kind_of_network_is_refused_by_name(spiking):
-    import dataclasses
-
     other = dataclasses.replace(spiking, spec="a drawing")
     with pytest.raises(TypeError, match=r"no cascade for str; say in explain/sanity\.py"):
         sanity.cascade(other)

@@ -1,0 +1,340 @@
+"""One image explained, and methods compared on a folder: which images, which class, which regions; then the measuring.
+
+Knows evaluation and explanations, which do not know each other; no command line, no page.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from neurallnet_jax import models
+from neurallnet_jax.checkpoint import Checkpoint
+from neurallnet_jax.evaluation import evaluate, selection
+from neurallnet_jax.evaluation.evaluate import Prediction
+from neurallnet_jax.evaluation.selection import Only, Selection
+from neurallnet_jax.explain import faithfulness, localisation, sanity, summary, trial
+from neurallnet_jax.explain import methods as table
+from neurallnet_jax.explain.attribution import Attribution, Explain
+from neurallnet_jax.explain.controls import CONTROLS
+from neurallnet_jax.explain.faithfulness import Curves
+from neurallnet_jax.explain.faithfulness_result import Faithfulness
+from neurallnet_jax.explain.trial import Case, Settings
+from neurallnet_jax.images import decode, regions, weak_masks
+from neurallnet_jax.images.folder import Dataset, open_files
+from neurallnet_jax.metrics import intervals
+from neurallnet_jax.models import Classifier
+
+__all__ = ["ALL", "PREDICTED", "Chosen", "Explained", "Map", "choose", "explain_image", "measure", "same_network", "select"]
+
+ALL = "all"
+"""Stands for every method that the model can have."""
+
+PREDICTED = "predicted"
+"""Stands for the class that the model gives an image."""
+
+_REGION_SIDE = 224
+"""Height and width, pixels, at which regions are looked for."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Methods that were asked for.
+
+    Attributes:
+        ready: Those that the model can have, by name.
+        refused: Why the model cannot have the others, where all were asked for.
+    """
+
+    ready: Mapping[str, Explain]
+    refused: Mapping[str, str]
+
+
+@dataclass(frozen=True, eq=False)
+class Map:
+    """One method on one image.
+
+    Attributes:
+        found: The heat map.
+        curves: Its curves of deletion and insertion.
+        figures: Areas and shares by metric, see `trial.figures`.
+    """
+
+    found: Attribution
+    curves: Curves
+    figures: Mapping[str, float | None]
+
+
+@dataclass(frozen=True, eq=False)
+class Explained:
+    """One image with its maps.
+
+    Attributes:
+        prediction: What the model says of it.
+        image: As the model sees it, uint8 (height, width, channels).
+        target: Name of the class that is explained.
+        maps: By method.
+        controls: The same of maps that no model made.
+        refused: Methods that the model cannot have, where all were asked for.
+    """
+
+    prediction: Prediction
+    image: np.ndarray
+    target: str
+    maps: Mapping[str, Map]
+    controls: Mapping[str, Map]
+    refused: Mapping[str, str]
+
+
+def select(classifier: Classifier, names: Sequence[str], *, layer: str | None = None) -> Chosen:
+    """Return the methods of some names for a model.
+
+    Args:
+        classifier: The model.
+        names: Of methods, or `all` alone.
+        layer: Which layer methods look at that look at one; None for what each takes by itself.
+
+    Raises:
+        ValueError: No such method or layer, or a method by name that the model cannot have; one line that lists those
+            that there are.
+    """
+    available = table.for_classifier(classifier)
+    if layer is not None and layer not in classifier.layers:
+        raise ValueError(f"no layer {layer!r} to look at; there are {', '.join(classifier.layers)}")
+    every = list(names) == [ALL]
+    for name in () if every else names:
+        if name not in table.METHODS:
+            raise ValueError(f"no method {name!r}; there are {', '.join(table.METHODS)}, and {ALL}")
+        if name in available.refused:
+            raise ValueError(f"{name}: {available.refused[name]}")
+    wanted = available.names if every else tuple(dict.fromkeys(names))
+    looking = [name for name in wanted if "layer" in table.options(name)]
+    if layer is not None and not looking:
+        takers = [name for name in available.names if "layer" in table.options(name)]
+        raise ValueError(f"--layer {layer}: {', '.join(wanted)} looks at no layer; {', '.join(takers)} do")
+    ready = {name: table.make(name, **({"layer": layer} if layer and name in looking else {})) for name in wanted}
+    return Chosen(ready, available.refused if every else {})
+
+
+def explain_image(
+    saved: Checkpoint,
+    path: Path,
+    *,
+    names: Sequence[str],
+    layer: str | None = None,
+    target: str | None = None,
+    settings: Settings | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Explained:
+    """Return the maps of one image, which is resized and turned into 8-bit RGB as `predict` does.
+
+    Args:
+        saved: The model.
+        path: The image.
+        names: Methods, or `all` alone.
+        layer: Which layer to look at.
+        target: Name of the class to explain; None for the one that the model says.
+        settings: Steps, replacement and seed.
+        progress: Called with methods done and methods in all.
+
+    Raises:
+        ValueError: A bad image, or an unknown method, layer or class; one line.
+    """
+    classifier = models.from_checkpoint(saved)
+    chosen = select(classifier, names, layer=layer)
+    place = _class_place(saved, target)
+    settings = _with_temperature(settings, saved)
+    files = open_files([path], saved.spec.image_size, on_bad_image="fail")
+    (prediction,) = evaluate.predict(saved, files)
+    place = saved.classes.index(prediction.label) if place is None else place
+    (image,) = models.prepare(files.pixels, saved.preprocessing.white_level)
+    (whole,) = open_files([path], (_REGION_SIDE,) * 2, on_bad_image="fail").pixels
+    case = Case(image, place, _regions(whole, saved.spec.image_size))
+    follow = faithfulness.make_follow(
+        classifier, steps=settings.steps, replacement=settings.replacement, temperature=settings.temperature
+    )
+    key = jax.random.key(settings.seed)
+    maps: dict[str, Map] = {}
+    every = {**chosen.ready, **CONTROLS}
+    for done, (name, method) in enumerate(every.items(), start=1):
+        found = method(classifier)(classifier.variables, image, place, key)
+        curves = follow(image, found.heat, place, seed=settings.seed)
+        maps[name] = Map(found, curves, trial.figures(found, case, curves, seed=settings.seed))
+        if progress:
+            progress(done, len(every))
+    controls = {name: maps.pop(name) for name in CONTROLS}
+    return Explained(prediction, image, saved.classes[place], maps, controls, chosen.refused)
+
+
+def choose(
+    saved: Checkpoint, dataset: Dataset, *, only: Only | None = None, limit: int | None = None, seed: int = 0
+) -> Selection:
+    """Return the images of a folder to explain, drawn at random where there are more than asked for.
+
+    Args:
+        saved: The model.
+        dataset: The folder.
+        only: Which images; None for those that the model may be judged by, see `selection.kept_apart`.
+        limit: At most so many.
+        seed: Of the draw.
+
+    Raises:
+        ValueError: There is none.
+    """
+    if only is None:
+        apart = selection.kept_apart(dataset, seen=saved.seen, test=saved.test)
+        if apart is None:
+            raise ValueError(
+                f"{dataset.root}: the model has seen every image of it; name other images, or say --only all and read the "
+                "figures as those of known images"
+            )
+        chosen = apart[1]
+    else:
+        chosen = selection.select(dataset, seen=saved.seen, test=saved.test, only=only)
+    if limit is None or limit >= len(chosen.places):
+        return chosen
+    kept = np.sort(np.random.default_rng(seed).choice(len(chosen.places), limit, replace=False))
+    return Selection(chosen.places[kept], chosen.seen[kept])
+
+
+def measure(
+    saved: Checkpoint,
+    dataset: Dataset,
+    chosen: Selection,
+    *,
+    names: Sequence[str],
+    layer: str | None = None,
+    target: str | None = None,
+    masks: Path | None = None,
+    shuffled: Checkpoint | None = None,
+    settings: Settings | None = None,
+    draws: int = 2000,
+    progress: Callable[[int, int], None] | None = None,
+) -> Faithfulness:
+    """Return how faithful methods are on some images of a folder.
+
+    Args:
+        saved: The model.
+        dataset: The folder, at the size of the model.
+        chosen: Which of its images.
+        names: Methods, or `all` alone.
+        layer: Which layer to look at.
+        target: Name of the class to explain; None for the one that the model gives each image.
+        masks: Folder of weak masks, see `images.weak_masks`.
+        shuffled: The same network, trained on shuffled labels.
+        settings: How methods are tested.
+        draws: Resamples of the intervals.
+        progress: Called with steps done and steps in all.
+
+    Raises:
+        ValueError: An unknown method, layer or class, masks of other images, or another network with shuffled labels.
+    """
+    classifier = models.from_checkpoint(saved)
+    methods = select(classifier, names, layer=layer)
+    if shuffled is not None:
+        same_network(saved, shuffled)
+    settings = _with_temperature(settings, saved)
+    cases = _cases(classifier, saved, dataset, chosen, target, masks)
+    fresh = models.create(
+        saved.spec, saved.classes, preprocessing=saved.preprocessing, key=jax.random.key(settings.seed)
+    )
+    trials = trial.measure(
+        classifier, cases, methods.ready, settings=settings, fresh=fresh.variables,
+        shuffled=None if shuffled is None else models.from_checkpoint(shuffled).variables, progress=progress,
+    )  # fmt: skip
+    labels = dataset.labels[chosen.places]
+    groups = selection.groups_of(dataset, chosen.places)
+    stages = [stage.down_to for stage in sanity.cascade(classifier)]
+    counts = [len(np.unique(groups[labels == k])) for k in range(len(saved.classes))]
+    return Faithfulness(
+        rows=summary.summarise(trials, labels, groups, stages=stages, draws=draws, seed=settings.seed),
+        refused=methods.refused,
+        n=len(cases),
+        seen=int(chosen.seen.sum()),
+        masks=sum(case.mask is not None for case in cases),
+        checked=min(settings.checks, len(cases)),
+        groups=len(np.unique(groups)),
+        no_interval=intervals.why_not(labels, groups, "group", saved.classes),
+        note=intervals.few(counts, saved.classes),
+        target=target or PREDICTED,
+        settings={
+            "steps": settings.steps, "replacement": settings.replacement, "temperature": settings.temperature,
+            "noise": settings.noise, "draws": settings.draws, "seed": settings.seed, "layer": layer or "",
+        },
+    )  # fmt: skip
+
+
+def same_network(saved: Checkpoint, other: Checkpoint) -> None:
+    """Refuse a network that was not made as the first one is, whatever it was trained on.
+
+    Raises:
+        ValueError: Layers, classes or preprocessing differ; the message says which.
+    """
+    for what, one, two in (
+        ("layers", saved.spec, other.spec),
+        ("classes", saved.classes, other.classes),
+        ("preprocessing", saved.preprocessing, other.preprocessing),
+    ):
+        if one != two:
+            raise ValueError(
+                f"the RUN of shuffled labels has other {what}; train it as the first was, on a copy with shuffled labels"
+            )
+
+
+def _cases(
+    classifier: Classifier,
+    saved: Checkpoint,
+    dataset: Dataset,
+    chosen: Selection,
+    target: str | None,
+    masks: Path | None,
+) -> list[Case]:
+    place = _class_place(saved, target)
+    size = saved.spec.image_size
+    records = [dataset.records[one] for one in chosen.places.tolist()]
+    weak = [None] * len(records) if masks is None else weak_masks.find(masks, [one.path for one in records])
+    pixels = np.asarray(dataset.pixels[chosen.places])
+    told = models.make_predict(classifier)(classifier.variables, pixels).argmax(axis=1)
+    images = models.prepare(pixels, saved.preprocessing.white_level)
+    with decode.quiet_pillow():
+        return [
+            Case(
+                image,
+                int(said) if place is None else place,
+                _regions(_whole(dataset.root, record.path), size),
+                None if mask is None else _at_size(mask, size),
+            )
+            for image, said, record, mask in zip(images, told, records, weak, strict=True)
+        ]
+
+
+def _whole(root: Path, path: str) -> np.ndarray:
+    data = decode.read_bytes(root / path, name=path, root=root)
+    return decode.decode_bytes(data, (_REGION_SIDE,) * 2, name=path)
+
+
+def _regions(whole: np.ndarray, size: tuple[int, int]) -> dict[str, np.ndarray]:
+    found = regions.find(whole[None])
+    return {name: localisation.coverage(getattr(found, name)[0], size) for name in trial.REGIONS}
+
+
+def _at_size(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray | None:
+    """Return a mask at another size; None where nothing is left of it."""
+    smaller = localisation.coverage(mask, size) >= 0.5
+    return smaller if smaller.any() else None
+
+
+def _class_place(saved: Checkpoint, target: str | None) -> int | None:
+    if target is None or target == PREDICTED:
+        return None
+    for place, name in enumerate(saved.classes):
+        if name.casefold() == target.casefold():
+            return place
+    raise ValueError(f"no class {target!r}; there are {', '.join(saved.classes)}")
+
+
+def _with_temperature(settings: Settings | None, saved: Checkpoint) -> Settings:
+    return dataclasses.replace(settings or Settings(), temperature=saved.temperature or 1.0)
