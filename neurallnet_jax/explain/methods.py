@@ -11,7 +11,15 @@ from typing import Any, NamedTuple
 
 from neurallnet_jax.explain import needs
 from neurallnet_jax.explain.attribution import Explain, Explainer
+from neurallnet_jax.explain.cam import cam
 from neurallnet_jax.explain.grad_cam import grad_cam
+from neurallnet_jax.explain.integrated_gradients import integrated_gradients
+from neurallnet_jax.explain.lime import lime
+from neurallnet_jax.explain.occlusion import occlusion
+from neurallnet_jax.explain.rise import rise
+from neurallnet_jax.explain.saliency import saliency, surrogate_gradient
+from neurallnet_jax.explain.smoothgrad import smoothgrad
+from neurallnet_jax.explain.spike_activation_map import spike_activation_map
 from neurallnet_jax.models import Classifier
 
 __all__ = ["METHODS", "Available", "Method", "for_classifier", "make", "options"]
@@ -54,8 +62,80 @@ METHODS: dict[str, Method] = {
     "grad-cam": Method(
         grad_cam,
         answers="Which parts of what a layer sees raise the score of the class?",
-        source="Selvaraju et al. (2017), arXiv:1610.02391",
+        source="Selvaraju et al. (2017), arXiv:1610.02391; over time Kim and Panda (2021)",
         needs=("gradient",),
+        signed=False,
+        evaluations=1,
+    ),
+    "cam": Method(
+        cam,
+        answers="How much does each place add to the score of the class, or take from it?",
+        source="Zhou et al. (2016), arXiv:1512.04150",
+        needs=("pooling",),
+        signed=True,
+        evaluations=1,
+    ),
+    "integrated-gradients": Method(
+        integrated_gradients,
+        answers="How is the difference in score between this image and an empty slide shared out among the pixels?",
+        source="Sundararajan et al. (2017), arXiv:1703.01365",
+        needs=("pixel gradient",),
+        signed=True,
+        evaluations=48,
+    ),
+    "smoothgrad": Method(
+        smoothgrad,
+        answers="To which pixels does the score react, on average over small noise?",
+        source="Smilkov et al. (2017), arXiv:1706.03825",
+        needs=("pixel gradient",),
+        signed=False,
+        evaluations=48,
+    ),
+    "saliency": Method(
+        saliency,
+        answers="To which pixels does the score react most?",
+        source="Simonyan et al. (2014), arXiv:1312.6034",
+        needs=("pixel gradient", "no spikes"),
+        signed=False,
+        evaluations=1,
+    ),
+    "surrogate-gradient": Method(
+        surrogate_gradient,
+        answers="To which pixels would the score react most if spikes were as smooth as their surrogates?",
+        source="Simonyan et al. (2014), arXiv:1312.6034; Neftci et al. (2019), arXiv:1901.09948",
+        needs=("pixel gradient", "spikes"),
+        signed=False,
+        evaluations=1,
+    ),
+    "lime": Method(
+        lime,
+        answers="Which superpixels raise or lower the score, if their effects add up?",
+        source="Ribeiro et al. (2016), arXiv:1602.04938",
+        needs=(),
+        signed=True,
+        evaluations=300,
+    ),
+    "occlusion": Method(
+        occlusion,
+        answers="What does the score lose where a window hides the image?",
+        source="Zeiler and Fergus (2014), arXiv:1311.2901",
+        needs=(),
+        signed=True,
+        evaluations=226,
+    ),
+    "rise": Method(
+        rise,
+        answers="How much higher is the score, on average over random masks, where a pixel is shown?",
+        source="Petsiuk et al. (2018), arXiv:1806.07421",
+        needs=(),
+        signed=True,
+        evaluations=1000,
+    ),
+    "spike-activation-map": Method(
+        spike_activation_map,
+        answers="Where do neurons fire in quick succession? It is the same for every class.",
+        source="Kim and Panda (2021), Scientific Reports 11:19037",
+        needs=("spikes",),
         signed=False,
         evaluations=1,
     ),

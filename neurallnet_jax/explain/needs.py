@@ -1,4 +1,4 @@
-"""What a method needs of a classifier and of an image, and the words of a refusal. Knows no method.
+"""What a method needs of a classifier, an image and its options, and the words of a refusal. Knows no method.
 
 A need that is not met is one sentence, the same whether a method refuses or a list says which methods there are.
 """
@@ -11,7 +11,17 @@ import numpy as np
 from neurallnet_jax import spec
 from neurallnet_jax.models import Classifier
 
-__all__ = ["NEEDS", "Need", "check", "check_image", "known_layer", "lacks", "spiking"]
+__all__ = [
+    "NEEDS",
+    "Need",
+    "check",
+    "check_image",
+    "known_choice",
+    "known_layer",
+    "lacks",
+    "spiking",
+    "whole_number",
+]
 
 Need: TypeAlias = Literal["gradient", "pixel gradient", "pooling", "spikes", "no spikes"]
 
@@ -100,3 +110,15 @@ def known_layer(classifier: Classifier, method: str, layer: str | None) -> str:
     if layer not in classifier.layers:
         raise ValueError(f"{method}: no layer {layer!r} to look at; there are {', '.join(classifier.layers)}")
     return layer
+
+
+def known_choice(method: str, name: str, value: str, choices: tuple[str, ...]) -> None:
+    """Refuse an option that is none of the choices, with those that exist."""
+    if value not in choices:
+        raise ValueError(f"{method}: no {name} {value!r}; there are {', '.join(choices)}")
+
+
+def whole_number(method: str, name: str, value: int, least: int = 1) -> None:
+    """Refuse an option that is no whole number or too small."""
+    if not isinstance(value, int) or value < least:
+        raise ValueError(f"{method}: {name} is {value!r}; expected a whole number from {least} up")
