@@ -12,13 +12,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from neurallnet_jax.explain import ranks
+from neurallnet_jax.checkpoint import Preprocessing
+from neurallnet_jax.explain import ranks, scoring
+from neurallnet_jax.explain.blanks import blank
+from neurallnet_jax.explain.smoothing import blurred
 from neurallnet_jax.models import Classifier, Variables
-from neurallnet_jax.network import white
 
 __all__ = ["STEPS", "Curves", "Follow", "Replacement", "area", "make_follow", "replacement_of"]
 
-Replacement: TypeAlias = Literal["background", "blur"]
+Replacement: TypeAlias = Literal["background", "offset", "mean", "blur"]
 
 STEPS = 16
 """Steps from a whole image to none of it, unless another number is asked for."""
@@ -94,15 +96,13 @@ def make_follow(
         raise ValueError(f"no replacement {replacement!r}; there are {', '.join(get_args(Replacement))}")
     if not classifier.layers:
         raise ValueError("the model names no layer, so its scores cannot be taken after white balance")
-    layer = classifier.layers[-1]
+    forward = scoring.logits(classifier)
 
     @jax.jit
     def scores(variables: Variables, gone: Array, left: Array, places: Array, counts: Array, target: Array) -> Array:
         taken = places[None, :, :, None] < counts[:, None, None, None]
         images = jnp.where(taken, gone[None], left[None])
-        key = jax.random.key(0)
-        found = classifier.features(variables, images, key, layer)
-        logits = classifier.tail(variables, found, key, layer)
+        logits = forward(variables, images, jax.random.key(0))
         return jax.nn.softmax(logits / temperature, axis=-1)[:, target]
 
     def follow(image: np.ndarray, heat: np.ndarray, target: int, *, seed: int = 0) -> Curves:
@@ -111,7 +111,7 @@ def make_follow(
         places = ranks.order(heat, np.random.default_rng(seed))
         counts = np.round(np.linspace(0, heat.size, steps + 1)).astype(np.int32)
         whole = np.asarray(image, np.float32)
-        empty = np.asarray(replacement_of(image, replacement), np.float32)
+        empty = replacement_of(image, replacement, classifier.preprocessing)
         curves = [
             np.asarray(scores(classifier.variables, gone, left, places, counts, target), np.float64)
             for gone, left in ((empty, whole), (whole, empty))
@@ -121,38 +121,25 @@ def make_follow(
     return follow
 
 
-def replacement_of(image: np.ndarray, replacement: Replacement) -> np.ndarray:
+def replacement_of(
+    image: np.ndarray, replacement: Replacement, preprocessing: Preprocessing | None = None
+) -> np.ndarray:
     """Return the image in which everything was taken out, float32, of the same shape.
 
-    `background` is one colour, the white point of each channel (`network/white.py`): the level of the empty slide, which
-    white balance has made one grey. A cell that is taken out leaves empty slide behind, which the network has seen in every
-    image; black or the mean of all images it has never seen. `blur` keeps colours and loses shapes.
+    `background`, `offset` and `mean` are one colour each, see `blanks.blank`. The first is the level of the empty slide,
+    which white balance has made one grey: a cell that is taken out leaves empty slide behind, which the network has seen in
+    every image; black or the mean colour of a smear it has never seen as a surface. `blur` keeps colours and loses shapes.
 
     Args:
         image: Pixels that `models.prepare` returned, uint8 (height, width, channels).
-        replacement: Which of the two.
+        replacement: Which of them.
+        preprocessing: That of the classifier, which `offset` asks for.
     """
-    if replacement == "background":
-        points = white.white_points(np.asarray(image, np.int32), np)
-        return np.broadcast_to(points.astype(np.float32), image.shape)
-    kernel = _bell(_BLUR * image.shape[1])
-    result = np.asarray(image, np.float32)
-    for axis in (0, 1):
-        result = np.apply_along_axis(_smoothed, axis, result, kernel)
-    return result.astype(np.float32)
+    if replacement != "blur":
+        return blank(image, preprocessing or Preprocessing(), replacement)
+    return blurred(image, _BLUR * image.shape[1]).astype(np.float32)
 
 
 def area(shares: np.ndarray, values: np.ndarray) -> float:
     """Return the area under a curve from 0 to 1, by trapezia."""
     return float((np.diff(shares) * (values[1:] + values[:-1]) / 2).sum())
-
-
-def _bell(sigma: float) -> np.ndarray:
-    reach = max(1, int(np.ceil(3 * sigma)))
-    weights = np.exp(-(np.arange(-reach, reach + 1) ** 2) / (2 * sigma**2))
-    return weights / weights.sum()
-
-
-def _smoothed(line: np.ndarray, kernel: np.ndarray) -> np.ndarray:
-    reach = len(kernel) // 2
-    return np.convolve(np.pad(line, reach, mode="edge"), kernel, mode="valid")

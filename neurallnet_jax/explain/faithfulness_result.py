@@ -29,10 +29,17 @@ class Figure:
 
 @dataclass(frozen=True)
 class Stage:
-    """Mean rank correlation with the map of the trained network, after all layers down to one were drawn anew."""
+    """All layers down to one drawn anew.
+
+    Attributes:
+        down_to: The lowest of them.
+        figure: Mean rank correlation with the map of the trained network.
+        emptied: Share of the maps that are flat then, whose correlation of 0 proves little; None where none was made.
+    """
 
     down_to: str
     figure: Figure
+    emptied: float | None = None
 
 
 @dataclass(frozen=True)
@@ -107,7 +114,9 @@ def to_json(found: Faithfulness) -> dict[str, Any]:
                 "method": row.method,
                 "control": row.control,
                 **{name: _figure_json(figure) for name, figure in row.figures.items()},
-                "cascade": [{"down_to": one.down_to, **_figure_json(one.figure)} for one in row.cascade],
+                "cascade": [
+                    {"down_to": one.down_to, "emptied": one.emptied, **_figure_json(one.figure)} for one in row.cascade
+                ],
             }
             for row in found.rows
         ],
@@ -144,7 +153,7 @@ def from_json(data: Mapping[str, Any]) -> Faithfulness:
 
 def _row(data: Mapping[str, Any]) -> Row:
     figures = {name: _figure(one) for name, one in data.items() if name not in ("method", "control", "cascade")}
-    cascade = tuple(Stage(str(one["down_to"]), _figure(one)) for one in data["cascade"])
+    cascade = tuple(Stage(str(one["down_to"]), _figure(one), one["emptied"]) for one in data["cascade"])
     return Row(str(data["method"]), bool(data["control"]), figures, cascade)
 
 

@@ -59,7 +59,7 @@ def summarise(
                 name,
                 name in CONTROLS,
                 {**dict(zip(METRICS, found[: len(METRICS)], strict=True)), **ratios},
-                tuple(Stage(*one) for one in zip(stages, cascade, strict=True)),
+                tuple(Stage(*one) for one in zip(stages, cascade, map(_share, trial.emptied), strict=True)),
             )
         )
     return tuple(rows)
@@ -78,3 +78,8 @@ def _figure(value: float, sample: np.ndarray, n: int) -> Figure:
     sample = np.atleast_1d(sample)
     enough = len(sample) > 1 and not np.isnan(sample).all()
     return Figure(float(value), intervals.percentiles(sample) if enough else None, int(n))
+
+
+def _share(marks: np.ndarray) -> float | None:
+    known = marks[~np.isnan(marks)]
+    return float(known.mean()) if len(known) else None

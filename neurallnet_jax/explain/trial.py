@@ -80,10 +80,12 @@ class Trial:
     Attributes:
         values: One number per image by metric, float64 (images,); NaN where there is none.
         cascade: Rank correlation after every stage of randomised weights, float64 (stages, images).
+        emptied: Whether the map was flat then, 0 or 1, likewise.
     """
 
     values: Mapping[str, np.ndarray]
     cascade: np.ndarray
+    emptied: np.ndarray
 
 
 def measure(
@@ -92,7 +94,7 @@ def measure(
     methods: Mapping[str, Explain],
     *,
     settings: Settings | None = None,
-    fresh: Variables | None = None,
+    randomised: Sequence[Variables] = (),
     shuffled: Variables | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Trial]:
@@ -103,7 +105,7 @@ def measure(
         cases: The images.
         methods: Methods by name.
         settings: How they are tested.
-        fresh: Newly drawn variables of the model; without them no weights are randomised.
+        randomised: Variables of the model with more and more weights drawn anew, see `sanity.randomised`.
         shuffled: Variables of the same network, trained on shuffled labels, or None.
         progress: Called with steps done and steps in all.
 
@@ -115,27 +117,31 @@ def measure(
     settings = settings or Settings()
     every = {**methods, **{name: one for name, one in CONTROLS.items() if name not in methods}}
     ready = {name: method(classifier) for name, method in every.items()}
-    stages = sanity.cascade(classifier) if fresh is not None else ()
     checked = set(np.linspace(0, len(cases) - 1, min(settings.checks, len(cases))).round().astype(int).tolist())
     follow = faithfulness.make_follow(
         classifier, steps=settings.steps, replacement=settings.replacement, temperature=settings.temperature
     )
-    test = _Test(classifier.variables, follow, settings, fresh, shuffled, stages)
+    test = _Test(classifier.variables, follow, settings, randomised, shuffled)
     rows = {name: {metric: np.full(len(cases), np.nan) for metric in METRICS} for name in every}
-    cascades = {name: np.full((len(stages), len(cases)), np.nan) for name in every}
+    cascades = {name: np.full((2, len(randomised), len(cases)), np.nan) for name in every}
     done, total = 0, len(every) * (len(cases) + len(checked))
     for name, explain in ready.items():
         for place, case in enumerate(cases):
             key = jax.random.fold_in(jax.random.key(settings.seed), place)
             for weight, part in test.parts(explain, case, key, whole=place in checked):
-                cascades[name][:, place] = part.pop("cascade", cascades[name][:, place])
+                if "cascade" in part:
+                    cascades[name][:, :, place] = np.transpose(part.pop("cascade"))
                 for metric, value in part.items():
                     rows[name][metric][place] = np.nan if value is None else value
                 done += weight
                 if progress:
                     progress(done, total)
     _set_against(rows)
-    return {name: Trial(rows[name], cascades[name]) for name in every}
+    for row in rows.values():
+        if len(cases) > 1:
+            # The first image has paid for compiling.
+            row["seconds"][0] = np.nan
+    return {name: Trial(rows[name], *cascades[name]) for name in every}
 
 
 def figures(found: Attribution, case: Case, curves: faithfulness.Curves, *, seed: int = 0) -> dict[str, float | None]:
@@ -161,9 +167,8 @@ class _Test:
     variables: Variables
     follow: Follow
     settings: Settings
-    fresh: Variables | None
+    randomised: Sequence[Variables]
     shuffled: Variables | None
-    stages: Sequence[sanity.Stage]
 
     def parts(self, explain: Explainer, case: Case, key: Array, *, whole: bool) -> Iterator[tuple[int, dict]]:
         """Yield how many steps are done and the figures that they gave."""
@@ -187,14 +192,13 @@ class _Test:
             "noise_correlation": stable.correlation,
             "repeated": stable.repeated,
         }
-        if self.fresh is not None:
-            found_at = list(
+        if self.randomised:
+            cascade = list(
                 sanity.parameter_randomisation(
-                    explain, self.variables, self.fresh, self.stages, image=case.image, target=case.target, key=key,
-                    found=found,
+                    explain, self.variables, self.randomised, image=case.image, target=case.target, key=key, found=found
                 )
-            )  # fmt: skip
-            result |= {"cascade": np.array(found_at), "randomised": found_at[-1]}
+            )
+            result |= {"cascade": cascade, "randomised": cascade[-1][0]}
         if self.shuffled is not None:
             other = explain(self.shuffled, case.image, case.target, key)
             result["shuffled"] = sanity.agreement(found.heat, other.heat)

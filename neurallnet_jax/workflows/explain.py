@@ -10,8 +10,9 @@ from pathlib import Path
 
 import jax
 import numpy as np
+from jaxtyping import Array
 
-from neurallnet_jax import models
+from neurallnet_jax import models, spec
 from neurallnet_jax.checkpoint import Checkpoint
 from neurallnet_jax.evaluation import evaluate, selection
 from neurallnet_jax.evaluation.evaluate import Prediction
@@ -22,13 +23,26 @@ from neurallnet_jax.explain.attribution import Attribution, Explain
 from neurallnet_jax.explain.controls import CONTROLS
 from neurallnet_jax.explain.faithfulness import Curves
 from neurallnet_jax.explain.faithfulness_result import Faithfulness
+from neurallnet_jax.explain.gates import GateTrace, gate_traces
 from neurallnet_jax.explain.trial import Case, Settings
 from neurallnet_jax.images import decode, regions, weak_masks
+from neurallnet_jax.images.classes import class_name
 from neurallnet_jax.images.folder import Dataset, open_files
 from neurallnet_jax.metrics import intervals
 from neurallnet_jax.models import Classifier
 
-__all__ = ["ALL", "PREDICTED", "Chosen", "Explained", "Map", "choose", "explain_image", "measure", "same_network", "select"]
+__all__ = [
+    "ALL",
+    "PREDICTED",
+    "Chosen",
+    "Explained",
+    "Map",
+    "choose",
+    "explain_image",
+    "measure",
+    "same_network",
+    "select",
+]
 
 ALL = "all"
 """Stands for every method that the model can have."""
@@ -38,6 +52,9 @@ PREDICTED = "predicted"
 
 _REGION_SIDE = 224
 """Height and width, pixels, at which regions are looked for."""
+
+_SETTLING = 16
+"""Images that the statistics of newly drawn layers are taken from."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +96,7 @@ class Explained:
         maps: By method.
         controls: The same of maps that no model made.
         refused: Methods that the model cannot have, where all were asked for.
+        gates: Attention gates over time, where all methods were asked for and the model has gates.
     """
 
     prediction: Prediction
@@ -87,6 +105,7 @@ class Explained:
     maps: Mapping[str, Map]
     controls: Mapping[str, Map]
     refused: Mapping[str, str]
+    gates: tuple[GateTrace, ...] = ()
 
 
 def select(classifier: Classifier, names: Sequence[str], *, layer: str | None = None) -> Chosen:
@@ -166,7 +185,8 @@ def explain_image(
         if progress:
             progress(done, len(every))
     controls = {name: maps.pop(name) for name in CONTROLS}
-    return Explained(prediction, image, saved.classes[place], maps, controls, chosen.refused)
+    gates = _gates(classifier, image, key) if list(names) == [ALL] else ()
+    return Explained(prediction, image, saved.classes[place], maps, controls, chosen.refused, gates)
 
 
 def choose(
@@ -241,24 +261,30 @@ def measure(
     fresh = models.create(
         saved.spec, saved.classes, preprocessing=saved.preprocessing, key=jax.random.key(settings.seed)
     )
+    stages = sanity.cascade(classifier)
+    randomised = sanity.randomised(
+        classifier, fresh.variables, stages, np.stack([case.image for case in cases[:_SETTLING]]), jax.random.key(0)
+    )
     trials = trial.measure(
-        classifier, cases, methods.ready, settings=settings, fresh=fresh.variables,
+        classifier, cases, methods.ready, settings=settings, randomised=randomised,
         shuffled=None if shuffled is None else models.from_checkpoint(shuffled).variables, progress=progress,
     )  # fmt: skip
     labels = dataset.labels[chosen.places]
     groups = selection.groups_of(dataset, chosen.places)
-    stages = [stage.down_to for stage in sanity.cascade(classifier)]
+    reason = intervals.why_not(labels, groups, "group", saved.classes)
     counts = [len(np.unique(groups[labels == k])) for k in range(len(saved.classes))]
+    down_to = [one.down_to for one in stages]
+    rows = summary.summarise(trials, labels, groups, stages=down_to, draws=draws, seed=settings.seed)
     return Faithfulness(
-        rows=summary.summarise(trials, labels, groups, stages=stages, draws=draws, seed=settings.seed),
+        rows=rows,
         refused=methods.refused,
         n=len(cases),
         seen=int(chosen.seen.sum()),
         masks=sum(case.mask is not None for case in cases),
         checked=min(settings.checks, len(cases)),
         groups=len(np.unique(groups)),
-        no_interval=intervals.why_not(labels, groups, "group", saved.classes),
-        note=intervals.few(counts, saved.classes),
+        no_interval=reason,
+        note=None if reason else intervals.few(counts, saved.classes),
         target=target or PREDICTED,
         settings={
             "steps": settings.steps, "replacement": settings.replacement, "temperature": settings.temperature,
@@ -282,6 +308,14 @@ def same_network(saved: Checkpoint, other: Checkpoint) -> None:
             raise ValueError(
                 f"the RUN of shuffled labels has other {what}; train it as the first was, on a copy with shuffled labels"
             )
+
+
+def _gates(classifier: Classifier, image: np.ndarray, key: Array) -> tuple[GateTrace, ...]:
+    """Return the gates of the attention that looks at the image; none where there is no such attention."""
+    layers = [layer for _, layer in spec.named_layers(classifier.spec)]
+    if not any(isinstance(layer, spec.SqueezeExcite) for layer in layers):
+        return ()
+    return gate_traces(classifier)(classifier.variables, image, key)
 
 
 def _cases(
@@ -330,10 +364,10 @@ def _at_size(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray | None:
 def _class_place(saved: Checkpoint, target: str | None) -> int | None:
     if target is None or target == PREDICTED:
         return None
-    for place, name in enumerate(saved.classes):
-        if name.casefold() == target.casefold():
-            return place
-    raise ValueError(f"no class {target!r}; there are {', '.join(saved.classes)}")
+    name = class_name(target, saved.classes)
+    if name not in saved.classes:
+        raise ValueError(f"no class {target!r}; there are {', '.join(saved.classes)}")
+    return saved.classes.index(name)
 
 
 def _with_temperature(settings: Settings | None, saved: Checkpoint) -> Settings:

@@ -79,13 +79,13 @@ def test_curves_worked_out_by_hand(linear):
     np.testing.assert_allclose(halved.deletion, [1 / 10] + [1 / 82] * 16, rtol=1e-5)
 
 
-@pytest.mark.parametrize("replacement", ["background", "blur"])
+@pytest.mark.parametrize("replacement", ["background", "offset", "blur"])
 def test_curves_are_those_of_a_plain_loop_over_a_spiking_network(spiking, image, replacement):
     """White balance is not asked again: its answer would move with every pixel that goes."""
     heat = np.random.default_rng(1).random(image.shape[:2])
     found = faithfulness.make_follow(spiking, steps=5, replacement=replacement)(image, heat, 1)
     order = np.argsort(-heat.ravel())
-    gone = faithfulness.replacement_of(image, replacement)
+    gone = faithfulness.replacement_of(image, replacement, spiking.preprocessing)
     layer = spiking.layers[0]
     for place, count in enumerate(np.round(np.linspace(0, 64, 6)).astype(int)):
         taken = np.zeros(64, bool)
@@ -132,7 +132,7 @@ def test_the_blur_is_that_of_scipy():
 def test_bad_settings_are_refused(linear, weights, image, follow):
     with pytest.raises(ValueError, match="steps is 0"):
         faithfulness.make_follow(linear(weights), steps=0)
-    with pytest.raises(ValueError, match="no replacement 'black'; there are background, blur"):
+    with pytest.raises(ValueError, match="no replacement 'black'; there are background, offset, mean, blur"):
         faithfulness.make_follow(linear(weights), replacement="black")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"the heat map is \(4, 4\), its image \(8, 8\)"):
         follow(image, np.zeros((4, 4)), 1)

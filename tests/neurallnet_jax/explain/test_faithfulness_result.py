@@ -16,7 +16,7 @@ def table() -> results.Faithfulness:
                 "grad-cam",
                 False,
                 {"deletion": figure, "iou": results.Figure(None, None, 0)},
-                (results.Stage("dense_1", figure),),
+                (results.Stage("dense_1", figure, 0.5),),
             ),
             results.Row("random", True, {"deletion": results.Figure(0.5, None, 12)}),
         ),

@@ -15,18 +15,22 @@ def fresh(classifier_of, relu):
     return classifier_of(relu.spec, relu.classes, seed=11).variables
 
 
-def cascaded(explain, classifier, fresh, image) -> list[float]:
+def cascaded(explain, classifier, stages, image) -> list[tuple[float, bool]]:
     return list(
         sanity.parameter_randomisation(
-            explain,
-            classifier.variables,
-            fresh,
-            sanity.cascade(classifier),
-            image=image,
-            target=1,
-            key=jax.random.key(0),
+            explain, classifier.variables, stages, image=image, target=1, key=jax.random.key(0)
         )
     )
+
+
+@pytest.fixture(scope="module")
+def images() -> np.ndarray:
+    return np.random.default_rng(7).integers(0, 256, (6, 8, 8, 3), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def drawn(relu, fresh, images):
+    return sanity.randomised(relu, fresh, sanity.cascade(relu), images, jax.random.key(0))
 
 
 def test_the_cascade_goes_from_the_last_layer_to_the_first(spiking):
@@ -43,25 +47,39 @@ def test_another_kind_of_network_is_refused_by_name(spiking):
         sanity.cascade(other)
 
 
-def test_only_the_named_layers_are_drawn_anew(relu, fresh):
-    mixed = sanity.randomised(relu.variables, fresh, ("dense_1", "norm_2"))
-    for kind, tree in mixed.items():
-        for name, leaves in tree.items():
-            source = fresh if name in ("dense_1", "norm_2") else relu.variables
-            assert leaves is source[kind][name]
-    assert mixed["params"].keys() == relu.variables["params"].keys()
+def test_only_the_layers_of_a_stage_are_drawn_anew(relu, fresh, drawn):
+    for stage, mixed in zip(sanity.cascade(relu), drawn, strict=True):
+        assert mixed["params"].keys() == relu.variables["params"].keys()
+        for name, leaves in mixed["params"].items():
+            assert leaves is (fresh if name in stage.layers else relu.variables)["params"][name]
+        for name, leaves in mixed["batch_stats"].items():
+            assert (leaves is relu.variables["batch_stats"][name]) == (name not in stage.layers)
 
 
-def test_a_gradient_loses_its_map_and_an_edge_detector_keeps_it(relu, fresh, image):
-    assert cascaded(controls.edges(relu), relu, fresh, image) == [1, 1, 1]
-    by_gradient = cascaded(methods.make("grad-cam", layer=relu.layers[0])(relu), relu, fresh, image)
+def test_statistics_of_new_layers_are_those_of_the_images(relu, drawn, images):
+    """Once they are, a pass in training and one at rest say the same of these images."""
+    key = jax.random.key(0)
+    trained, _ = relu.train(drawn[-1], images, key)
+    at_rest = relu.apply(drawn[-1], images, key)
+    np.testing.assert_allclose(at_rest.logits, trained.logits, atol=0.05 * np.abs(trained.logits).max())
+
+
+def test_a_gradient_loses_its_map_and_an_edge_detector_keeps_it(relu, drawn, image):
+    assert cascaded(controls.edges(relu), relu, drawn, image) == [(1, False)] * 3
+    by_gradient = cascaded(methods.make("grad-cam", layer=relu.layers[0])(relu), relu, drawn, image)
     assert len(by_gradient) == 3
-    assert abs(by_gradient[-1]) < 0.6
+    assert abs(by_gradient[-1][0]) < 0.6
 
 
 def test_without_a_change_of_weights_every_map_stays(relu, image):
     explain = methods.make("grad-cam", layer=relu.layers[0])(relu)
-    assert cascaded(explain, relu, relu.variables, image) == pytest.approx([1, 1, 1])
+    assert cascaded(explain, relu, [relu.variables], image) == [(pytest.approx(1), False)]
+
+
+def test_a_map_that_went_flat_is_said_to_be_flat(relu, image):
+    silent = jax.tree.map(lambda leaf: 0 * leaf, relu.variables)
+    explain = methods.make("grad-cam", layer=relu.layers[0])(relu)
+    assert cascaded(explain, relu, [silent], image) == [(0, True)]
 
 
 def test_a_map_turned_round_agrees_because_only_absolute_values_count():

@@ -17,7 +17,9 @@ def trial(seed: int, *, stages: int = 2) -> Trial:
     values = {metric: rng.random(N) for metric in METRICS}
     values["iou"][::3] = np.nan
     values["inside"][:] = np.nan
-    return Trial(values, rng.random((stages, N)))
+    emptied = np.full((stages, N), np.nan)
+    emptied[:, :4] = [1, 0, 0, 0]
+    return Trial(values, rng.random((stages, N)), emptied)
 
 
 def test_means_leave_out_images_for_which_a_figure_is_not_defined():
@@ -27,6 +29,7 @@ def test_means_leave_out_images_for_which_a_figure_is_not_defined():
     assert row.figures["iou"].n == 16
     assert row.figures["inside"] == summary.Figure(None, None, 0)
     assert row.cascade[1].down_to == "conv_1"
+    assert row.cascade[1].emptied == 0.25
     assert row.cascade[1].figure.value == pytest.approx(trial(0).cascade[1].mean())
     assert not row.control
 
@@ -53,7 +56,7 @@ def test_intervals_are_those_of_a_plain_loop_over_the_same_draws():
 def test_a_ratio_is_mean_share_over_mean_area():
     values = {metric: np.full(N, np.nan) for metric in METRICS}
     values["scale_bar_share"], values["scale_bar_area"] = np.full(N, 0.12), np.full(N, 0.03)
-    (row,) = summary.summarise({"random": Trial(values, np.zeros((0, N)))}, LABELS, GROUPS)
+    (row,) = summary.summarise({"random": Trial(values, np.zeros((0, N)), np.zeros((0, N)))}, LABELS, GROUPS)
     assert row.figures["scale_bar_ratio"].value == pytest.approx(4)
     assert row.figures["cells_ratio"].value is None
     assert row.control

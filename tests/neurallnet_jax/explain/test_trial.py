@@ -106,7 +106,7 @@ def tried(relu, classifier_of):
         cases,
         {"grad-cam": methods.make("grad-cam", layer=relu.layers[0])},
         settings=trial.Settings(steps=4, checks=2, draws=2),
-        fresh=fresh,
+        randomised=(relu.variables, fresh),
         shuffled=fresh,
         progress=lambda done, total: told.append((done, total)),
     )
@@ -118,10 +118,13 @@ def test_costly_figures_are_taken_on_as_many_images_as_asked_for(tried):
     row = found["grad-cam"].values
     for metric in trial.CHECKED:
         np.testing.assert_array_equal(np.isnan(row[metric]), [False, True, False])
-    assert found["grad-cam"].cascade.shape == (3, 3)
+    assert found["grad-cam"].cascade.shape == (2, 3)
     np.testing.assert_array_equal(found["grad-cam"].cascade[-1], row["randomised"])
+    np.testing.assert_allclose(found["grad-cam"].cascade[0][[0, 2]], 1)
+    assert found["grad-cam"].emptied[0][0] == 0
     # All weights drawn anew, and the weights of another training, are one and the same here.
     np.testing.assert_allclose(row["randomised"], row["shuffled"])
+    np.testing.assert_array_equal(np.isnan(row["seconds"]), [True, False, False])
     assert told == [(done, 20) for done in range(1, 21)]
 
 
