@@ -1,7 +1,8 @@
 """Show where a network finds its evidence in an image, or test on a folder how far such maps can be believed.
 
 IMAGE --out PNG writes a figure: the image as the network sees it, the heat map, both in one, and the class scores; with
-`--method all` a sheet of all methods that the network can have, over time where it spikes. --data DIR writes a table: deletion
+`--method all` a sheet of all methods that the network can have, over time where it spikes. --data DIR writes a
+table: deletion
 and insertion curves, shares of the evidence on cells, background and scale bar, stability under noise, randomised weights,
 with intervals over groups, beside three controls that ask no network. docs/explain.md says what each figure means and
 when it misleads. Research use only; not a medical device.
@@ -63,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--replacement",
         choices=_REPLACEMENTS,
         default="background",
-        help="what stands where a curve takes a pixel out: the empty slide, the mean of the training, the mean of the image, "
+        help="what stands where a curve takes a pixel out: the empty slide, the mean of the training, that of the image, "
         "or the image blurred (default: %(default)s)",
     )
     add_seed(parser, "all that is drawn: images, masks, noise, weights")

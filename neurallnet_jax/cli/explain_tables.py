@@ -26,7 +26,8 @@ def show_image(found: Explained) -> None:
             ]
             for name, one in {**found.maps, **found.controls}.items()
         ],
-        caption="deletion: area under the probability while the hottest pixels go, the lower the better; insertion: while they "
+        caption="deletion: area under the probability while the hottest pixels go, the lower the better; insertion: "
+        "while they "
         "come, the higher the better. Cells, background, scale bar: share of the evidence, and of the area. The last three "
         "rows ask no network",
     )
@@ -39,8 +40,8 @@ def show_faithfulness(found: Faithfulness, *, title: str) -> None:
     masks = f"; weak masks on {found.masks}" if found.masks else ""
     show_table(
         f"{title}: {found.n} images, target {found.target}{masks}",
-        ["method", "deletion", "over random", "insertion", "over random", "cells x", "background x", "scale bar %", "scale bar x",
-         *(["pointing", "inside", "IoU"] if found.masks else [])],
+        ["method", "deletion", "over random", "insertion", "over random", "cells x", "background x", "scale bar %",
+         "scale bar x",         *(["pointing", "inside", "IoU"] if found.masks else [])],
         [
             [
                 _name(row),
@@ -55,7 +56,8 @@ def show_faithfulness(found: Faithfulness, *, title: str) -> None:
             ]
             for row in found.rows
         ],
-        caption="areas under curves with 95 % over groups; over random: by how much better than a random order, on the same "
+        caption="areas under curves with 95 % over groups; over random: by how much better than a random order, on "
+        "the same "
         "images. x: share of the evidence over share of the area, 1 is chance. * a control, which asks no network",
         width=220,
     )  # fmt: skip
@@ -79,8 +81,10 @@ def show_faithfulness(found: Faithfulness, *, title: str) -> None:
             for row in found.rows
         ],
         caption="change: of the map under noise of "
-        f"{found.settings['noise']} grey levels, relative; rank: Spearman's correlation of absolute maps, the rest as well; to: "
-        "all weights from the top down to that layer drawn anew, near 0 is as it should be; (e): some maps are flat then. Flat: "
+        f"{found.settings['noise']} grey levels, relative; rank: Spearman's correlation of absolute maps, the rest "
+        f"as well; to: "
+        "all weights from the top down to that layer drawn anew, near 0 is as it should be; (e): some maps are flat "
+        "then. Flat: "
         "share of all maps that say nothing. Seconds: per map",
         width=220,
     )  # fmt: skip

@@ -5,7 +5,6 @@ from dark to light, so that a grey print loses nothing; lines round the hottest 
 """
 
 import io
-import math
 from collections.abc import Sequence
 
 import matplotlib
@@ -25,13 +24,16 @@ from neurallnet_jax.workflows.figures import LIGHT, SMALL, WIDTH, headed, styled
 __all__ = ["CONTOURS", "picture"]
 
 CONTOURS = (0.10, 0.25)
-"""Shares of the hottest pixels that a line is drawn round, solid and dashed."""
+"""Shares of the hottest pixels that a line is drawn round, a thick one and a thin one."""
 
 _COLOURS = "cividis"
-_SMOOTH = 0.015
+_SMOOTH = 0.025
 """Blur of the map that lines are drawn on, as a share of its width."""
 
-_VEIL = 0.55
+_WIDEST = 0.995
+"""Quantile of the absolute heat at which the scale of colours ends: one pixel must not make all others grey."""
+
+_VEIL = 0.5
 """Opacity of a map laid over the image."""
 
 _COLUMNS = 4
@@ -40,14 +42,16 @@ _LONGEST_NAME = 24
 
 
 def picture(found: Explained) -> bytes:
-    """Return the figure of one method, or the sheet of several: image, maps, both in one, class scores, scale of colours."""
+    """Return the figure of one method, or the sheet of several: image, maps, both in one, class scores, scale of "
+    "colours.
+    """
     steps = {name: one for name, one in found.maps.items() if one.found.steps is not None}
     alone = len(found.maps) == 1
     cells = [] if alone else list(found.maps)
     rows = -(-len(cells) // _COLUMNS)
     heights = [1.95, *[1.85] * rows, *[1.25] * len(steps), *([1.45] if found.gates else [])]
     with styled((WIDTH, sum(heights) + 0.2), LIGHT) as figure:
-        parts = iter(np.atleast_1d(figure.subfigures(len(heights), 1, height_ratios=heights)))
+        parts = iter(figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0])
         _head(next(parts), found, next(iter(found.maps.items())) if alone else None)
         for start in range(0, len(cells), _COLUMNS):
             _row_of_methods(next(parts), found, cells[start : start + _COLUMNS])
@@ -60,9 +64,9 @@ def picture(found: Explained) -> bytes:
 
 def _head(part: SubFigure, found: Explained, one: tuple[str, Map] | None) -> None:
     """Draw image and class scores, and between them the map of one method, alone and on the image."""
-    widths = (1, 1.1, 1, 1) if one else (1, 1.9, 0.55)
+    widths = (1, 1.28, 1, 1) if one else (1, 1.9, 0.55)
     axes = part.subplots(1, len(widths), width_ratios=widths)
-    _show(axes[0], found.image, "As the network sees it")
+    _show(axes[0], found.image, "Image")
     if one is None:
         _bars(axes[1], found)
         _scale(part, axes[2], None)
@@ -118,6 +122,12 @@ def _row_of_gates(part: SubFigure, gates: Sequence[GateTrace]) -> None:
     axes[len(axes) // 2].set_xlabel("step; left of the dashed line the gates are those of every image")
 
 
+def _lines(name: str) -> list[str]:
+    """Return a name in lines of two words."""
+    words = name.split("-")
+    return ["-".join(words[place : place + 2]) for place in range(0, len(words), 2)]
+
+
 # --- Single panels
 
 
@@ -130,7 +140,6 @@ def _show(axis: Axes, image: np.ndarray, title: str) -> None:
 def _heat(axis: Axes, found: Attribution, title: str) -> None:
     low, high = _ends(found.heat, found.signed)
     axis.imshow(found.heat, cmap=_COLOURS, vmin=low, vmax=high, interpolation="nearest")
-    _contours(axis, found.heat)
     _bare(axis)
     headed(axis, title, LIGHT)
 
@@ -147,12 +156,12 @@ def _overlay(axis: Axes, image: np.ndarray, found: Attribution, title: str) -> N
 def _contours(axis: Axes, heat: np.ndarray) -> None:
     """Draw lines round the hottest parts of a map, dark below light, so that they show on every ground."""
     smooth = blurred(heat, max(_SMOOTH * heat.shape[1], 0.5))
-    for share, style in zip(CONTOURS, ("solid", "dashed"), strict=True):
+    for share, widths in zip(CONTOURS, ((2.4, 1.2), (1.1, 0.5)), strict=True):
         level = np.quantile(smooth, 1 - share)
         if not smooth.min() < level < smooth.max():
             continue
-        for colour, width in (("black", 2.0), ("white", 0.9)):
-            axis.contour(smooth, levels=[level], colors=colour, linewidths=width, linestyles=style)
+        for colour, width in zip(("black", "white"), widths, strict=True):
+            axis.contour(smooth, levels=[level], colors=colour, linewidths=width, linestyles="solid")
 
 
 def _bars(axis: Axes, found: Explained) -> None:
@@ -162,12 +171,12 @@ def _bars(axis: Axes, found: Explained) -> None:
     hatches = ["///" if name == found.target else "" for name in names]
     axis.barh(range(len(names)), values, color=colours, hatch=hatches, edgecolor="white", height=0.62)
     for place, value in enumerate(values):
-        axis.text(min(value, 0.7) + 0.03, place, wording.percent(value), va="center", fontsize=SMALL)
+        axis.text(value + 0.03, place, wording.percent(value), va="center", fontsize=SMALL)
     axis.set_yticks(range(len(names)), [wording.shorten(name, 14) for name in names])
-    axis.set_xlim(0, 1)
+    axis.set_xlim(0, 1.45)
     axis.set_xticks([0, 0.5, 1], ["0", "50 %", "100 %"])
     axis.invert_yaxis()
-    headed(axis, f"Explained: {wording.shorten(found.target, 14)}", LIGHT)
+    headed(axis, f"For {wording.shorten(found.target, 14)}", LIGHT)
 
 
 def _scale(part: SubFigure, axis: Axes, found: Attribution | None) -> None:
@@ -180,16 +189,14 @@ def _scale(part: SubFigure, axis: Axes, found: Attribution | None) -> None:
         bar.set_ticks([0, 1], labels=["least", "most"])
         bar.set_label("evidence, by map", fontsize=SMALL)
         return
-    bar = part.colorbar(shades, ax=axis, fraction=0.05, pad=0.02)
+    bar = part.colorbar(shades, ax=axis, fraction=0.05, pad=0.02, extend="both" if low < 0 else "max")
     ends = [low, 0.0, high] if low < 0 else [0.0, high]
     bar.set_ticks(ends, labels=[wording.number(end, 2) for end in ends])
 
 
 def _ends(heat: np.ndarray, signed: bool) -> tuple[float, float]:
     """Return the ends of the scale: from 0, or, where evidence may speak against the class, as far below 0 as above."""
-    most = float(np.abs(heat).max())
-    if not math.isfinite(most) or most == 0:
-        most = 1.0
+    most = float(np.quantile(np.abs(heat), _WIDEST)) or float(np.abs(heat).max()) or 1.0
     return (-most, most) if signed else (0.0, most)
 
 

@@ -1,6 +1,7 @@
 """The pictures of a table of faithfulness: gains over a random order, evidence by region, and the cascade.
 
-Knows means and intervals, but no page and no file. Markers differ as well as colours, so that all can be told apart in grey.
+Knows means and intervals, but no page and no file. Markers differ as well as colours, so that all can be told
+apart in grey.
 """
 
 from matplotlib.axes import Axes

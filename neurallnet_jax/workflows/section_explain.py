@@ -29,9 +29,11 @@ def section(found: Faithfulness) -> Section:
         page.picture(
             figures_faithfulness.gains(found),
             figures_faithfulness.gains(found, theme=figures.DARK),
-            alt=f"By how much every method beats a random order, and how much evidence lies on each region. {answer(found)} "
+            alt="By how much every method beats a random order, and how much evidence lies on each region. "
+            f"{answer(found)} "
             "The tables below have every number.",
-            caption="Dots are means, lines their 95 % intervals over groups. Right of the dotted line: better than a random order; "
+            caption="Dots are means, lines their 95 % intervals over groups. Right of the dotted line: better than "
+            "a random order; "
             "more evidence than the area would hold by chance. Controls, which ask no network, are marked *.",
         ),
         _curves(found),
@@ -44,37 +46,39 @@ def section(found: Faithfulness) -> Section:
             page.picture(
                 figures_faithfulness.cascade(found),
                 figures_faithfulness.cascade(found, theme=figures.DARK),
-                alt="Rank correlation with the map of the trained network while weights are drawn anew from the top down; the "
+                alt="Rank correlation with the map of the trained network while weights are drawn anew from the top; the "
                 "table below has every number.",
                 caption="A method that explains the network falls towards 0. One that stays at 1 draws the image.",
             )
         )
     blocks += [_checks(found), Points("How to read this", _reading(found))]
     lead = (
-        "Pixels that a heat map calls evidence are taken out, or put back, and the network is asked again; the same is done "
+        "Pixels that a heat map calls evidence are taken out, or put back, and the network is asked again; the same "
+        "is done "
         "with a random order, with the middle of the image and with its edges."
     )
     return Section("explain", TITLE, lead, tuple(blocks))
 
 
 def answer(found: Faithfulness) -> str:
-    """Say which method is most faithful, and how much evidence lies on the scale bar."""
-    rows = [row for row in found.rows if not row.control and row.figures["deletion_over_random"].value is not None]
-    if not rows:
+    """Say, in one sentence, which method is most faithful, and how much of its evidence lies on the scale bar."""
+    best = _best(found)
+    if best is None:
         return f"No method was tested on the {found.n:,} images."
-    best = max(rows, key=lambda row: row.figures["deletion_over_random"].value or 0.0)
-    beaten = [row.method for row in rows if not _beats(row.figures["deletion_over_random"])]
     said = (
-        f"On {found.n:,} images {best.method} is the most faithful by deletion: its area is "
-        f"{_signed(best.figures['deletion_over_random'])} below that of a random order"
+        f"On {found.n:,} images {best.method} is the most faithful by deletion, with an area "
+        f"{_value(best.figures['deletion_over_random'])} below that of a random order"
     )
+    beaten = [row.method for row in _tested(found) if not _beats(row.figures["deletion_over_random"])]
     if beaten:
-        said += f"; no better than that order, by the 95 % interval: {', '.join(beaten)}"
-    bar = best.figures["scale_bar_share"]
-    if bar.value is None:
-        return f"{said}. No image has a scale bar."
-    area = best.figures["scale_bar_area"].value
-    return f"{said}. {wording.percent(bar.value)} of its evidence lies on the scale bar, which is {wording.percent(area)} of the area."
+        said += f"; not shown to beat that order: {', '.join(beaten)}"
+    share, area = (best.figures[f"scale_bar_{kind}"].value for kind in ("share", "area"))
+    if share is None:
+        return f"{said}; no image has a scale bar."
+    return (
+        f"{said}; {wording.percent(share)} of the evidence of {best.method} lies on the scale bar, which is "
+        f"{wording.percent(area)} of the area."
+    )
 
 
 def render(found: Faithfulness, *, run: str, command: str) -> str:
@@ -104,10 +108,9 @@ def write(found: Faithfulness, path: Path, *, run: str, command: str) -> Path:
 
 
 def _cards(found: Faithfulness) -> tuple[Card, ...]:
-    rows = [row for row in found.rows if not row.control and row.figures["deletion_over_random"].value is not None]
-    if not rows:
+    best = _best(found)
+    if best is None:
         return ()
-    best = max(rows, key=lambda row: row.figures["deletion_over_random"].value or 0.0)
     return (
         Card("Most faithful", best.method, f"deletion {_value(best.figures['deletion'])}"),
         *(
@@ -119,6 +122,14 @@ def _cards(found: Faithfulness) -> tuple[Card, ...]:
             for region in ("cells", "scale_bar")
         ),
     )
+
+
+def _tested(found: Faithfulness) -> list[Row]:
+    return [row for row in found.rows if not row.control and row.figures["deletion_over_random"].value is not None]
+
+
+def _best(found: Faithfulness) -> Row | None:
+    return max(_tested(found), key=lambda row: row.figures["deletion_over_random"].value or 0.0, default=None)
 
 
 def _curves(found: Faithfulness) -> Table:
@@ -206,12 +217,15 @@ def _reading(found: Faithfulness) -> tuple[str, ...]:
         "blur": "the image blurred",
     }.get(str(found.settings.get("replacement")), "something else")
     lines = [
-        "Deletion: the area under the probability of the class while the hottest pixels go first; insertion: while they come "
+        "Deletion: the area under the probability of the class while the hottest pixels go first; insertion: while "
+        "they come "
         f"first. What is taken out becomes {taken}. Over random: the same for a random order minus it (for insertion the "
         "other way), so above 0 is better.",
-        "A curve can fall because an image with holes is like none the network has seen. The random order has such holes too, "
+        "A curve can fall because an image with holes is like none the network has seen. The random order has such "
+        "holes too, "
         "which is why the difference counts and not the area.",
-        "Share of the evidence on scale bar and background beside their share of the area: much more than the area is the mark "
+        "Share of the evidence on scale bar and background beside their share of the area: much more than the area "
+        "is the mark "
         "of a shortcut. Less is no proof of none, since a map may be wrong.",
         "Rank correlations compare absolute maps. Drawn anew, a network knows nothing: a map that stays draws the image.",
     ]
@@ -247,7 +261,3 @@ def _value(figure: Figure, digits: int = 3) -> str:
         return f"{figure.value:.{digits}f}"
     low, high = (f"{end:.{digits}f}" for end in (figure.interval.low, figure.interval.high))
     return f"{figure.value:.{digits}f} [{low},{wording.NO_BREAK}{high}]"
-
-
-def _signed(figure: Figure) -> str:
-    return _value(figure)
