@@ -66,7 +66,7 @@ def cam(classifier: Classifier) -> Explainer:
         heat, steps, facts = run(variables, image, jnp.int32(target), key)
         if progress:
             progress(1, 1)
-        over_time = np.asarray(steps) if needs.spiking(classifier) else None
+        over_time = np.asarray(steps) if classifier.spec.spiking else None
         return Attribution(
             np.asarray(heat), signed=True, steps=over_time, facts={name: float(fact) for name, fact in facts.items()}
         )

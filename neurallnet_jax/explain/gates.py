@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -58,13 +57,12 @@ def gate_traces(classifier: Classifier) -> Traces:
     """
     network = classifier.spec
     kinds = spec.SqueezeExcite | spec.StaticGate
-    layers: dict[str, Any] = {}
-    if isinstance(network, spec.Network):
-        layers = {name: layer for name, layer in spec.named_layers(network) if isinstance(layer, kinds)}
-    if not layers:
+    gated = isinstance(network, spec.Network) and any(isinstance(layer, kinds) for layer in network.layers)
+    if not gated:
         raise ValueError("gate-traces: no layer of this network has gates; it is for networks with attention")
     needs.check(classifier, "gate-traces")
-    run = jax.jit(_captured(classifier, tuple(layers)))
+    layers = {name: layer for name, layer in spec.named_layers(network) if isinstance(layer, kinds)}
+    run = jax.jit(_captured(classifier, network, tuple(layers)))
 
     def traces(variables: Variables, image: np.ndarray, key: Array) -> tuple[GateTrace, ...]:
         needs.check_image(classifier, image, 0)
@@ -76,30 +74,28 @@ def gate_traces(classifier: Classifier) -> Traces:
     return traces
 
 
-def _captured(classifier: Classifier, names: tuple[str, ...]) -> Callable[[Variables, Array, Array], dict[str, Array]]:
+def _captured(
+    classifier: Classifier, network: spec.Network, names: tuple[str, ...]
+) -> Callable[[Variables, Array, Array], dict[str, Array]]:
     """Return `(variables, image, key) -> gates (time, channels) by layer`."""
-    network = classifier.spec
     balanced = dataclasses.replace(classifier.preprocessing, white_level=None)
-
-    def gated(module: nn.Module, method: str) -> bool:
-        return module.name in names
+    shapes, steps = spec.shapes(network), network.steps
 
     def run(variables: Variables, image: Array, key: Array) -> dict[str, Array]:
-        inputs = encoding.encode(network.encoding, image[None].astype(jnp.float32), balanced, key, steps=network.steps)
         _, kept = Model(network).apply(
             models.rounded(classifier, variables),
-            inputs,
+            encoding.encode(network.encoding, image[None].astype(jnp.float32), balanced, key, steps=steps),
             rngs={SHUFFLE_KEY: jax.random.fold_in(key, 1)} if network.shuffles != "none" else None,
-            capture_intermediates=gated,
+            capture_intermediates=lambda module, method: module.name in names,
             mutable=["intermediates"],
         )
-        # A gate that is 1 by its spec is no module, and leaves nothing to catch.
         caught: Any = kept.get("intermediates", {})
-        shapes = spec.shapes(network)
-        gates = {
-            name: caught[name]["__call__"][0][:, 0] if name in caught else jnp.ones(shapes[name][-1:])[None]
-            for name in names
-        }
-        return {name: jnp.broadcast_to(gate, (network.steps, gate.shape[-1])) for name, gate in gates.items()}
+        found = {}
+        for name in names:
+            channels = shapes[name][-1]
+            # A gate that is 1 by its spec is no module, and leaves nothing to catch.
+            gate = caught[name]["__call__"][0][:, 0] if name in caught else jnp.ones((1, channels))
+            found[name] = jnp.broadcast_to(gate, (steps, channels))
+        return found
 
     return run

@@ -64,7 +64,7 @@ def grad_cam(classifier: Classifier, *, layer: str | None = None) -> Explainer:
         heat, steps, value = run(variables, image, jnp.int32(target), key)
         if progress:
             progress(1, 1)
-        over_time = np.asarray(steps) if needs.spiking(classifier) else None
+        over_time = np.asarray(steps) if classifier.spec.spiking else None
         return Attribution(np.asarray(heat), signed=False, steps=over_time, facts={"score": float(value)})
 
     return explain

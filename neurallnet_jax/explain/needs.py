@@ -8,7 +8,6 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from neurallnet_jax import spec
 from neurallnet_jax.models import Classifier
 
 __all__ = [
@@ -19,20 +18,14 @@ __all__ = [
     "known_choice",
     "known_layer",
     "lacks",
-    "spiking",
     "whole_number",
 ]
 
 Need: TypeAlias = Literal["gradient", "pixel gradient", "pooling", "spikes", "no spikes"]
 
 
-def spiking(classifier: Classifier) -> bool:
-    """Return whether any layer spikes."""
-    return isinstance(classifier.spec, spec.Network) and classifier.spec.spiking
-
-
 def _pixel_gradient(classifier: Classifier) -> str | None:
-    if isinstance(classifier.spec, spec.Network) and classifier.spec.encoding != "direct":
+    if classifier.spec.encoding != "direct":
         return (
             f"{classifier.spec.encoding} encoding has no gradient with respect to pixels; take grad-cam, lime or rise"
         )
@@ -46,11 +39,11 @@ def _pooling(classifier: Classifier) -> str | None:
 
 
 def _spikes(classifier: Classifier) -> str | None:
-    return None if spiking(classifier) else "no layer of this network spikes; it is for spiking networks"
+    return None if classifier.spec.spiking else "no layer of this network spikes; it is for spiking networks"
 
 
 def _no_spikes(classifier: Classifier) -> str | None:
-    if spiking(classifier):
+    if classifier.spec.spiking:
         return "the gradient of a spiking network goes through surrogates; take surrogate-gradient, which says so"
     return None
 
@@ -67,7 +60,7 @@ NEEDS: dict[Need, Callable[[Classifier], str | None]] = {
 
 def lacks(classifier: Classifier, needs: tuple[Need, ...]) -> str | None:
     """Return what a classifier lacks for a method, in one sentence, or None."""
-    if isinstance(classifier.spec, spec.Network) and classifier.spec.shuffles == "images":
+    if classifier.spec.shuffles == "images":
         return "this network takes its gates from other images, so no image has an explanation of its own"
     return next((found for need in needs if (found := NEEDS[need](classifier))), None)
 

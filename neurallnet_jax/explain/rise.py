@@ -113,7 +113,8 @@ def masks(
     def one(number: Array) -> Array:
         grid, rows, columns = jax.random.split(jax.random.fold_in(key, number), 3)
         drawn = jax.random.bernoulli(grid, kept, (cells + 1, cells + 1)).astype(jnp.float32)
-        large = jax.image.resize(drawn, [(cells + 1) * side for side in sides], "linear")
+        # The weights of bilinear enlargement add up to 1 but for rounding.
+        large = jnp.clip(jax.image.resize(drawn, [(cells + 1) * side for side in sides], "linear"), 0, 1)
         corner = [jax.random.randint(one, (), 0, side) for one, side in zip((rows, columns), sides, strict=True)]
         return jax.lax.dynamic_slice(large, corner, size)
 

@@ -9,6 +9,7 @@ What is cut off from its centre becomes a region of its own, and regions smaller
 neighbour with which they share the longest border.
 """
 
+import heapq
 from collections import Counter
 
 import numpy as np
@@ -121,11 +122,14 @@ def _joined(regions: np.ndarray, smallest: int) -> np.ndarray:
     """Return regions of at least `smallest` pixels: the smallest joins its closest neighbour until none is too small."""
     sizes = dict(enumerate(np.bincount(regions.ravel()).tolist()))
     borders = _borders(regions, len(sizes))
-    into = np.arange(len(sizes))
-    while len(sizes) > 1:
-        small = min(sizes, key=lambda region: (sizes[region], region))
-        if sizes[small] >= smallest:
-            break
+    into = list(range(len(sizes)))
+    waiting = [(size, region) for region, size in sizes.items() if size < smallest]
+    heapq.heapify(waiting)
+    while waiting and len(sizes) > 1:
+        size, small = heapq.heappop(waiting)
+        # A region that has grown or gone since waits there under its former size.
+        if sizes.get(small) != size:
+            continue
         other = max(borders[small], key=lambda region: (borders[small][region], -region))
         for neighbour, length in borders.pop(small).items():
             del borders[neighbour][small]
@@ -133,8 +137,17 @@ def _joined(regions: np.ndarray, smallest: int) -> np.ndarray:
                 borders[other][neighbour] += length
                 borders[neighbour][other] += length
         sizes[other] += sizes.pop(small)
-        into[into == small] = other
-    return _numbered(into[regions])
+        into[small] = other
+        if sizes[other] < smallest:
+            heapq.heappush(waiting, (sizes[other], other))
+    return _numbered(np.array([_last(into, region) for region in range(len(into))])[regions])
+
+
+def _last(into: list[int], region: int) -> int:
+    """Return the region that one has become, by way of those it joined."""
+    while into[region] != region:
+        region = into[region]
+    return region
 
 
 def _borders(regions: np.ndarray, count: int) -> dict[int, Counter[int]]:

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from neurallnet_jax import checkpoint, models, spec
-from neurallnet_jax.network.model import Output
 
 SIZE = (8, 8)
 NETWORK = spec.neurallnet(
@@ -18,12 +17,12 @@ NETWORK = spec.neurallnet(
 
 @pytest.fixture(scope="session")
 def spiking(classifier_of) -> models.Classifier:
-    return classifier_of(NETWORK, ("a", "b"), seed=3)
+    return classifier_of(NETWORK, ("a", "b"))
 
 
 @pytest.fixture(scope="session")
 def relu(classifier_of) -> models.Classifier:
-    return classifier_of(spec.relu_twin(NETWORK), ("a", "b"), seed=3)
+    return classifier_of(spec.relu_twin(NETWORK), ("a", "b"))
 
 
 @pytest.fixture(scope="session")
@@ -48,7 +47,7 @@ def toy() -> Callable[..., models.Classifier]:
         network = spec.relu_twin(spec.neurallnet(2, widths=(1,), image_size=size))
         seen = lambda variables, pixels, key, layer: features(pixels)[None]
         ahead = lambda variables, features, key, layer: tail(features[0])
-        whole = lambda variables, pixels, key: Output(tail(features(jnp.asarray(pixels, jnp.float32))), {})
+        whole = lambda variables, pixels, key: models.Output(tail(features(jnp.asarray(pixels, jnp.float32))), {})
         return models.Classifier(
             network,
             checkpoint.Preprocessing(),

@@ -22,6 +22,14 @@ def test_only_the_informative_channel_is_seen(toy, image):
     assert not explain({}, image, 0, KEY).heat.any()
 
 
+def test_a_channel_counts_by_its_slope_on_average_over_space(linear, image):
+    """Of a line the slope is a weight per place and channel; the map takes the mean weight of each channel."""
+    weights = np.random.default_rng(6).normal(0.3, 1, image.shape).astype(np.float32)
+    found = grad_cam(linear(weights))({}, image, 1, KEY)
+    wanted = np.maximum(image.astype(np.float32) @ weights.mean(axis=(0, 1)), 0)
+    np.testing.assert_allclose(found.heat, wanted, rtol=1e-4)
+
+
 def test_every_step_of_a_spiking_network_has_a_map(spiking, image):
     """Against the same equations in NumPy, with derivatives of the score by differences of one spike each."""
     explain = grad_cam(spiking)

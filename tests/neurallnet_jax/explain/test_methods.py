@@ -1,12 +1,16 @@
 import dataclasses
+import re
+from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
 
 from neurallnet_jax.explain import methods
+from neurallnet_jax.explain.occlusion import corners
 
 KEY = jax.random.key(0)
+PAGE = Path(__file__).parents[3] / "docs" / "explain" / "methods.md"
 
 
 def test_an_unknown_method_is_refused_with_those_that_exist():
@@ -49,3 +53,26 @@ def test_what_is_compiled_serves_every_image_class_key_and_weight(name, spiking,
     halved = jax.tree.map(lambda array: array / 2, classifier.variables)
     explain(halved, image[::-1].copy(), 1, jax.random.key(9))
     assert len(traced) == before > 0
+
+
+@pytest.mark.parametrize("name", methods.METHODS)
+def test_the_page_asks_the_question_of_every_method_and_tells_its_cost_and_source(name):
+    method, page = methods.METHODS[name], PAGE.read_text(encoding="utf-8")
+    (row,) = [line for line in page.splitlines() if line.startswith(f"| `{name}` |")]
+    cost = row.split("|")[5].strip()
+    assert cost == f"{method.evaluations:,}"
+    assert row.split("|")[4].strip() == ("yes" if method.signed else "no")
+    for number in re.findall(r"\d{4}\.\d{4,5}", method.source):
+        assert number in page
+
+
+@pytest.mark.parametrize(
+    ("name", "option"),
+    [("integrated-gradients", "steps"), ("smoothgrad", "samples"), ("lime", "samples"), ("rise", "samples")],
+)
+def test_the_table_tells_the_cost_that_the_defaults_have(name, option):
+    assert methods.METHODS[name].evaluations == methods.options(name)[option]
+
+
+def test_occlusion_runs_once_per_window_and_once_for_the_whole_image():
+    assert methods.METHODS["occlusion"].evaluations == len(corners((128, 128), 16, 8)) + 1
