@@ -15,7 +15,10 @@ from neurallnet_jax.explain import ranks
 from neurallnet_jax.explain.attribution import Attribution, Explainer
 from neurallnet_jax.models import Classifier, Variables
 
-__all__ = ["Stage", "agreement", "cascade", "parameter_randomisation", "randomised"]
+__all__ = ["EVERYTHING", "Stage", "agreement", "cascade", "parameter_randomisation", "randomised"]
+
+EVERYTHING = "everything"
+"""Names the stage at which a whole network is drawn anew."""
 
 _ROUNDS = 48
 """Passes after which running statistics, which keep nine tenths at every pass, are within 1 % of those of the images."""
@@ -37,15 +40,11 @@ class Stage:
 def cascade(classifier: Classifier) -> tuple[Stage, ...]:
     """Return the stages of a network, from its last dense or convolutional layer to its first.
 
-    Norm and attention are drawn anew together with the convolution before them, whose output they scale.
-
-    Raises:
-        TypeError: The order of the layers is not known for this kind of network.
+    Norm and attention are drawn anew together with the convolution before them, whose output they scale. Of a network whose
+    order of layers is not told, the one stage draws all of them anew.
     """
     if not isinstance(classifier.spec, spec.Network):
-        raise TypeError(
-            f"no cascade for {type(classifier.spec).__name__}; say in explain/sanity.py in which order its layers run"
-        )
+        return (Stage(EVERYTHING, tuple(classifier.variables["params"])),)
     stages, names = [], []
     for name, layer in reversed(list(spec.named_layers(classifier.spec))):
         if name in classifier.variables["params"]:
@@ -70,6 +69,8 @@ def randomised(
         images: Pixels that `models.prepare` returned, uint8 (n, height, width, channels), two or more.
         key: What an encoding draws from.
     """
+    if not isinstance(classifier.spec, spec.Network):
+        return tuple(fresh for _ in stages)
     update = jax.jit(lambda variables, pixels: classifier.train(variables, pixels, key)[1])
     trained, result = classifier.variables, []
     for stage in stages:

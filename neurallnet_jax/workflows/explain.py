@@ -50,7 +50,7 @@ ALL = "all"
 PREDICTED = "predicted"
 """Stands for the class that the model gives an image."""
 
-_REGION_SIDE = 224
+_REGION_SIZE = (224, 224)
 """Height and width, pixels, at which regions are looked for."""
 
 _SETTLING = 16
@@ -170,7 +170,7 @@ def explain_image(
     (prediction,) = evaluate.predict(saved, files)
     place = saved.classes.index(prediction.label) if place is None else place
     (image,) = models.prepare(files.pixels, saved.preprocessing.white_level)
-    (whole,) = open_files([path], (_REGION_SIDE,) * 2, on_bad_image="fail").pixels
+    (whole,) = open_files([path], _REGION_SIZE, on_bad_image="fail").pixels
     case = Case(image, place, _regions(whole, saved.spec.image_size))
     follow = faithfulness.make_follow(
         classifier, steps=settings.steps, replacement=settings.replacement, temperature=settings.temperature
@@ -312,8 +312,8 @@ def same_network(saved: Checkpoint, other: Checkpoint) -> None:
 
 def _gates(classifier: Classifier, image: np.ndarray, key: Array) -> tuple[GateTrace, ...]:
     """Return the gates of the attention that looks at the image; none where there is no such attention."""
-    layers = [layer for _, layer in spec.named_layers(classifier.spec)]
-    if not any(isinstance(layer, spec.SqueezeExcite) for layer in layers):
+    network = classifier.spec
+    if not isinstance(network, spec.Network) or not any(isinstance(one, spec.SqueezeExcite) for one in network.layers):
         return ()
     return gate_traces(classifier)(classifier.variables, image, key)
 
@@ -347,7 +347,7 @@ def _cases(
 
 def _whole(root: Path, path: str) -> np.ndarray:
     data = decode.read_bytes(root / path, name=path, root=root)
-    return decode.decode_bytes(data, (_REGION_SIDE,) * 2, name=path)
+    return decode.decode_bytes(data, _REGION_SIZE, name=path)
 
 
 def _regions(whole: np.ndarray, size: tuple[int, int]) -> dict[str, np.ndarray]:

@@ -41,10 +41,11 @@ def test_the_cascade_goes_from_the_last_layer_to_the_first(spiking):
     assert set(stages[-1].layers) == set(spiking.variables["params"])
 
 
-def test_another_kind_of_network_is_refused_by_name(spiking):
-    other = dataclasses.replace(spiking, spec="a drawing")
-    with pytest.raises(TypeError, match=r"no cascade for str; say in explain/sanity\.py"):
-        sanity.cascade(other)
+def test_a_network_whose_order_is_not_told_is_drawn_anew_as_a_whole(relu, fresh, images):
+    other = dataclasses.replace(relu, spec="a network of others")
+    (stage,) = sanity.cascade(other)
+    assert (stage.down_to, set(stage.layers)) == (sanity.EVERYTHING, set(relu.variables["params"]))
+    assert sanity.randomised(other, fresh, [stage], images, jax.random.key(0)) == (fresh,)
 
 
 def test_only_the_layers_of_a_stage_are_drawn_anew(relu, fresh, drawn):
