@@ -96,7 +96,7 @@ def _check(args: argparse.Namespace, name: str, paths: list[str]) -> None:
         found = "no image named" if not paths else f"{len(paths)} images named ({', '.join(paths)})"
         raise ValueError(f"{found}; say `neurallnet explain {name} IMAGE --out PNG`, or --data DIR for a folder")
     if args.data is not None and paths:
-        raise ValueError(f"{paths[0]}: an image and --data {args.data} do not go together; name one of them")
+        raise ValueError(f"{paths[0]}: is no RUN, and an image does not go with --data {args.data}; name one of them")
     if args.data is None:
         if args.out is None:
             raise ValueError("--out is missing; name the figure, such as map.png")

@@ -157,7 +157,7 @@ def explain_image(
         layer: Which layer to look at.
         target: Name of the class to explain; None for the one that the model says.
         settings: Steps, replacement and seed.
-        progress: Called with methods done and methods in all.
+        progress: Called with runs of the network done and runs in all, roughly, see `methods.Method.evaluations`.
 
     Raises:
         ValueError: A bad image, or an unknown method, layer or class; one line.
@@ -178,12 +178,14 @@ def explain_image(
     key = jax.random.key(settings.seed)
     maps: dict[str, Map] = {}
     every = {**chosen.ready, **CONTROLS}
-    for done, (name, method) in enumerate(every.items(), start=1):
-        found = method(classifier)(classifier.variables, image, place, key)
+    shown = _Progress(
+        {name: table.METHODS[name].evaluations for name in chosen.ready} | dict.fromkeys(CONTROLS, 1), progress
+    )
+    for name, method in every.items():
+        found = method(classifier)(classifier.variables, image, place, key, progress=shown.within(name))
         curves = follow(image, found.heat, place, seed=settings.seed)
         maps[name] = Map(found, curves, trial.figures(found, case, curves, seed=settings.seed))
-        if progress:
-            progress(done, len(every))
+        shown.within(name)(1, 1)
     controls = {name: maps.pop(name) for name in CONTROLS}
     gates = _gates(classifier, image, key) if list(names) == [ALL] else ()
     return Explained(prediction, image, saved.classes[place], maps, controls, chosen.refused, gates)
@@ -308,6 +310,25 @@ def same_network(saved: Checkpoint, other: Checkpoint) -> None:
             raise ValueError(
                 f"the RUN of shuffled labels has other {what}; train it as the first was, on a copy with shuffled labels"
             )
+
+
+@dataclass(frozen=True, eq=False)
+class _Progress:
+    """Progress of methods that follow each other, in runs of the network."""
+
+    costs: Mapping[str, int]
+    show: Callable[[int, int], None] | None
+
+    def within(self, name: str) -> Callable[[int, int], None]:
+        """Return what a method calls with evaluations done and in all."""
+        names = list(self.costs)
+        before = sum(self.costs[one] for one in names[: names.index(name)])
+
+        def told(done: int, total: int) -> None:
+            if self.show:
+                self.show(before + self.costs[name] * done // total, sum(self.costs.values()))
+
+        return told
 
 
 def _gates(classifier: Classifier, image: np.ndarray, key: Array) -> tuple[GateTrace, ...]:

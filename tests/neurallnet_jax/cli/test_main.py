@@ -116,7 +116,7 @@ BAD_INPUT = [
     (["explain", "a.png", "--out", "map.jpg"], "map.jpg: its ending is .jpg; name a file that ends in .png"),
     (["explain", "a.png", "--out", "m.png", "--json", "m.png"], "m.png: is named for two files"),
     (["explain", "a.png", "--out", "m.png", "--masks", "."], "--masks goes with --data DIR, not with an image"),
-    (["explain", "a.png", "--data", "."], "a.png: an image and --data . do not go together"),
+    (["explain", "a.png", "--data", "."], "a.png: is no RUN, and an image does not go with --data ."),
     (["explain", "--data", ".", "--out", "m.png"], "--out m.png goes with an image"),
     (["explain", "--data", "nowhere"], "nowhere: does not exist"),
     (["explain", "--data", ".", "--method", "grad-kam"], "no method 'grad-kam'; there are grad-cam"),

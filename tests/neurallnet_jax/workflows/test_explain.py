@@ -111,7 +111,8 @@ def test_gates_are_shown_where_all_methods_are(saved, image, monkeypatch):
     assert list(found.maps) == ["grad-cam"]
     assert set(found.refused) == {"saliency"}
     assert [trace.layer for trace in found.gates] == ["gate_1", "gate_2"]
-    assert told == [(done, 4) for done in range(1, 5)]
+    assert sorted(set(told)) == [(done, 4) for done in range(1, 5)]
+    assert told == sorted(told)
 
 
 @pytest.mark.parametrize(
