@@ -17,7 +17,7 @@ from neurallnet_jax.cli.arguments import add_data, add_json, add_seed, shown, wh
 if TYPE_CHECKING:
     from neurallnet_jax.checkpoint import Checkpoint
     from neurallnet_jax.explain.trial import Settings
-    from neurallnet_jax.workflows.explain import Explained
+    from neurallnet_jax.workflows.explain_image import Explained
 
 __all__ = ["add_arguments", "run"]
 
@@ -122,10 +122,10 @@ def _names(method: str | None, default: str) -> list[str]:
 def _image(args: argparse.Namespace, run_name: str, saved: "Checkpoint", path: Path, settings: "Settings") -> int:
     from neurallnet_jax import checkpoint as checkpoints
     from neurallnet_jax.cli import explain_tables, output
-    from neurallnet_jax.workflows import explain, figures_explain
+    from neurallnet_jax.workflows import explain_image, figures_explain
 
     with output.progress("explaining") as progress:
-        found = explain.explain_image(
+        found = explain_image.explain_image(
             saved,
             path,
             names=_names(args.method, "grad-cam"),

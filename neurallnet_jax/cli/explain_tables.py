@@ -3,7 +3,7 @@
 from neurallnet_jax.cli.output import console, show_table
 from neurallnet_jax.cli.tables import show_predictions
 from neurallnet_jax.explain.faithfulness_result import Faithfulness, Figure, Row
-from neurallnet_jax.workflows.explain import Explained
+from neurallnet_jax.workflows.explain_image import Explained
 
 __all__ = ["show_faithfulness", "show_image"]
 

@@ -1,4 +1,4 @@
-"""One image explained, and methods compared on a folder: which images, which class, which regions; then the measuring.
+"""Methods compared on a folder: which methods, images, class and regions; then the measuring.
 
 Knows evaluation and explanations, which do not know each other; no command line, no page.
 """
@@ -10,38 +10,34 @@ from pathlib import Path
 
 import jax
 import numpy as np
-from jaxtyping import Array
 
-from neurallnet_jax import models, spec
+from neurallnet_jax import models
 from neurallnet_jax.checkpoint import Checkpoint
-from neurallnet_jax.evaluation import evaluate, selection
-from neurallnet_jax.evaluation.evaluate import Prediction
+from neurallnet_jax.evaluation import selection
 from neurallnet_jax.evaluation.selection import Only, Selection
-from neurallnet_jax.explain import faithfulness, localisation, sanity, summary, trial
+from neurallnet_jax.explain import localisation, sanity, summary, trial
 from neurallnet_jax.explain import methods as table
-from neurallnet_jax.explain.attribution import Attribution, Explain
-from neurallnet_jax.explain.controls import CONTROLS
-from neurallnet_jax.explain.faithfulness import Curves
+from neurallnet_jax.explain.attribution import Explain
 from neurallnet_jax.explain.faithfulness_result import Faithfulness
-from neurallnet_jax.explain.gates import GateTrace, gate_traces
 from neurallnet_jax.explain.trial import Case, Settings
 from neurallnet_jax.images import decode, regions, weak_masks
 from neurallnet_jax.images.classes import class_name
-from neurallnet_jax.images.folder import Dataset, open_files
+from neurallnet_jax.images.folder import Dataset
 from neurallnet_jax.metrics import intervals
 from neurallnet_jax.models import Classifier
 
 __all__ = [
     "ALL",
     "PREDICTED",
+    "REGION_SIZE",
     "Chosen",
-    "Explained",
-    "Map",
     "choose",
-    "explain_image",
+    "class_place",
     "measure",
+    "regions_of",
     "same_network",
     "select",
+    "with_temperature",
 ]
 
 ALL = "all"
@@ -50,7 +46,7 @@ ALL = "all"
 PREDICTED = "predicted"
 """Stands for the class that the model gives an image."""
 
-_REGION_SIZE = (224, 224)
+REGION_SIZE = (224, 224)
 """Height and width, pixels, at which regions are looked for."""
 
 _SETTLING = 16
@@ -68,44 +64,6 @@ class Chosen:
 
     ready: Mapping[str, Explain]
     refused: Mapping[str, str]
-
-
-@dataclass(frozen=True, eq=False)
-class Map:
-    """One method on one image.
-
-    Attributes:
-        found: The heat map.
-        curves: Its curves of deletion and insertion.
-        figures: Areas and shares by metric, see `trial.figures`.
-    """
-
-    found: Attribution
-    curves: Curves
-    figures: Mapping[str, float | None]
-
-
-@dataclass(frozen=True, eq=False)
-class Explained:
-    """One image with its maps.
-
-    Attributes:
-        prediction: What the model says of it.
-        image: As the model sees it, uint8 (height, width, channels).
-        target: Name of the class that is explained.
-        maps: By method.
-        controls: The same of maps that no model made.
-        refused: Methods that the model cannot have, where all were asked for.
-        gates: Attention gates over time, where all methods were asked for and the model has gates.
-    """
-
-    prediction: Prediction
-    image: np.ndarray
-    target: str
-    maps: Mapping[str, Map]
-    controls: Mapping[str, Map]
-    refused: Mapping[str, str]
-    gates: tuple[GateTrace, ...] = ()
 
 
 def select(classifier: Classifier, names: Sequence[str], *, layer: str | None = None) -> Chosen:
@@ -136,59 +94,6 @@ def select(classifier: Classifier, names: Sequence[str], *, layer: str | None = 
         raise ValueError(f"--layer {layer}: {', '.join(wanted)} looks at no layer; {', '.join(takers)} do")
     ready = {name: table.make(name, **({"layer": layer} if layer and name in looking else {})) for name in wanted}
     return Chosen(ready, available.refused if every else {})
-
-
-def explain_image(
-    saved: Checkpoint,
-    path: Path,
-    *,
-    names: Sequence[str],
-    layer: str | None = None,
-    target: str | None = None,
-    settings: Settings | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> Explained:
-    """Return the maps of one image, which is resized and turned into 8-bit RGB as `predict` does.
-
-    Args:
-        saved: The model.
-        path: The image.
-        names: Methods, or `all` alone.
-        layer: Which layer to look at.
-        target: Name of the class to explain; None for the one that the model says.
-        settings: Steps, replacement and seed.
-        progress: Called with runs of the network done and runs in all, roughly, see `methods.Method.evaluations`.
-
-    Raises:
-        ValueError: A bad image, or an unknown method, layer or class; one line.
-    """
-    classifier = models.from_checkpoint(saved)
-    chosen = select(classifier, names, layer=layer)
-    place = _class_place(saved, target)
-    settings = _with_temperature(settings, saved)
-    files = open_files([path], saved.spec.image_size, on_bad_image="fail")
-    (prediction,) = evaluate.predict(saved, files)
-    place = saved.classes.index(prediction.label) if place is None else place
-    (image,) = models.prepare(files.pixels, saved.preprocessing.white_level)
-    (whole,) = open_files([path], _REGION_SIZE, on_bad_image="fail").pixels
-    case = Case(image, place, _regions(whole, saved.spec.image_size))
-    follow = faithfulness.make_follow(
-        classifier, steps=settings.steps, replacement=settings.replacement, temperature=settings.temperature
-    )
-    key = jax.random.key(settings.seed)
-    maps: dict[str, Map] = {}
-    every = {**chosen.ready, **CONTROLS}
-    shown = _Progress(
-        {name: table.METHODS[name].evaluations for name in chosen.ready} | dict.fromkeys(CONTROLS, 1), progress
-    )
-    for name, method in every.items():
-        found = method(classifier)(classifier.variables, image, place, key, progress=shown.within(name))
-        curves = follow(image, found.heat, place, seed=settings.seed)
-        maps[name] = Map(found, curves, trial.figures(found, case, curves, seed=settings.seed))
-        shown.within(name)(1, 1)
-    controls = {name: maps.pop(name) for name in CONTROLS}
-    gates = _gates(classifier, image, key) if list(names) == [ALL] else ()
-    return Explained(prediction, image, saved.classes[place], maps, controls, chosen.refused, gates)
 
 
 def choose(
@@ -258,7 +163,7 @@ def measure(
     methods = select(classifier, names, layer=layer)
     if shuffled is not None:
         same_network(saved, shuffled)
-    settings = _with_temperature(settings, saved)
+    settings = with_temperature(settings, saved)
     cases = _cases(classifier, saved, dataset, chosen, target, masks)
     fresh = models.create(
         saved.spec, saved.classes, preprocessing=saved.preprocessing, key=jax.random.key(settings.seed)
@@ -312,33 +217,6 @@ def same_network(saved: Checkpoint, other: Checkpoint) -> None:
             )
 
 
-@dataclass(frozen=True, eq=False)
-class _Progress:
-    """Progress of methods that follow each other, in runs of the network."""
-
-    costs: Mapping[str, int]
-    show: Callable[[int, int], None] | None
-
-    def within(self, name: str) -> Callable[[int, int], None]:
-        """Return what a method calls with evaluations done and in all."""
-        names = list(self.costs)
-        before = sum(self.costs[one] for one in names[: names.index(name)])
-
-        def told(done: int, total: int) -> None:
-            if self.show:
-                self.show(before + self.costs[name] * done // total, sum(self.costs.values()))
-
-        return told
-
-
-def _gates(classifier: Classifier, image: np.ndarray, key: Array) -> tuple[GateTrace, ...]:
-    """Return the gates of the attention that looks at the image; none where there is no such attention."""
-    network = classifier.spec
-    if not isinstance(network, spec.Network) or not any(isinstance(one, spec.SqueezeExcite) for one in network.layers):
-        return ()
-    return gate_traces(classifier)(classifier.variables, image, key)
-
-
 def _cases(
     classifier: Classifier,
     saved: Checkpoint,
@@ -347,7 +225,7 @@ def _cases(
     target: str | None,
     masks: Path | None,
 ) -> list[Case]:
-    place = _class_place(saved, target)
+    place = class_place(saved, target)
     size = saved.spec.image_size
     records = [dataset.records[one] for one in chosen.places.tolist()]
     weak = [None] * len(records) if masks is None else weak_masks.find(masks, [one.path for one in records])
@@ -359,7 +237,7 @@ def _cases(
             Case(
                 image,
                 int(said) if place is None else place,
-                _regions(_whole(dataset.root, record.path), size),
+                regions_of(_whole(dataset.root, record.path), size),
                 None if mask is None else _at_size(mask, size),
             )
             for image, said, record, mask in zip(images, told, records, weak, strict=True)
@@ -368,10 +246,16 @@ def _cases(
 
 def _whole(root: Path, path: str) -> np.ndarray:
     data = decode.read_bytes(root / path, name=path, root=root)
-    return decode.decode_bytes(data, _REGION_SIZE, name=path)
+    return decode.decode_bytes(data, REGION_SIZE, name=path)
 
 
-def _regions(whole: np.ndarray, size: tuple[int, int]) -> dict[str, np.ndarray]:
+def regions_of(whole: np.ndarray, size: tuple[int, int]) -> dict[str, np.ndarray]:
+    """Return what share of every pixel of a smaller image each of `trial.REGIONS` covers, (height, width), 0 to 1.
+
+    Args:
+        whole: The image at `REGION_SIZE`, uint8 (height, width, 3), before white balance.
+        size: Height and width wanted.
+    """
     found = regions.find(whole[None])
     return {name: localisation.coverage(getattr(found, name)[0], size) for name in trial.REGIONS}
 
@@ -382,7 +266,12 @@ def _at_size(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray | None:
     return smaller if smaller.any() else None
 
 
-def _class_place(saved: Checkpoint, target: str | None) -> int | None:
+def class_place(saved: Checkpoint, target: str | None) -> int | None:
+    """Return the place of a class by name or alias; None for the class that the model says.
+
+    Raises:
+        ValueError: No such class; the message lists those that exist.
+    """
     if target is None or target == PREDICTED:
         return None
     name = class_name(target, saved.classes)
@@ -391,5 +280,6 @@ def _class_place(saved: Checkpoint, target: str | None) -> int | None:
     return saved.classes.index(name)
 
 
-def _with_temperature(settings: Settings | None, saved: Checkpoint) -> Settings:
+def with_temperature(settings: Settings | None, saved: Checkpoint) -> Settings:
+    """Return settings under which the score is the probability that `predict` prints."""
     return dataclasses.replace(settings or Settings(), temperature=saved.temperature or 1.0)

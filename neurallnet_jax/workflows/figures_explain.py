@@ -18,7 +18,7 @@ from neurallnet_jax.explain.attribution import Attribution
 from neurallnet_jax.explain.gates import GateTrace
 from neurallnet_jax.explain.smoothing import blurred
 from neurallnet_jax.workflows import wording
-from neurallnet_jax.workflows.explain import Explained, Map
+from neurallnet_jax.workflows.explain_image import Explained, Map
 from neurallnet_jax.workflows.figures import LIGHT, SMALL, WIDTH, headed, styled
 
 __all__ = ["CONTOURS", "picture"]

@@ -13,7 +13,7 @@ from neurallnet_jax.explain.attribution import Attribution
 from neurallnet_jax.explain.faithfulness import Curves
 from neurallnet_jax.explain.gates import GateTrace
 from neurallnet_jax.workflows import figures_explain
-from neurallnet_jax.workflows.explain import Explained, Map
+from neurallnet_jax.workflows.explain_image import Explained, Map
 
 SIZE = 24
 CURVES = Curves(np.linspace(0, 1, 3), np.array([0.9, 0.4, 0.1]), np.array([0.1, 0.6, 0.9]))
@@ -90,9 +90,9 @@ def test_colours_grow_brighter_all_the_way():
 
 def test_a_real_explanation_is_drawn(reported):
     from neurallnet_jax.explain.trial import Settings
-    from neurallnet_jax.workflows import explain
+    from neurallnet_jax.workflows.explain_image import explain_image
 
     saved = checkpoint.load(reported.run)
     image = next((reported.data / "Benign").iterdir())
-    found = explain.explain_image(saved, image, names=["cam", "surrogate-gradient"], settings=Settings(steps=2))
+    found = explain_image(saved, image, names=["cam", "surrogate-gradient"], settings=Settings(steps=2))
     assert opened(figures_explain.picture(found)).std() > 10
