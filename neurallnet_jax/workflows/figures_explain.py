@@ -99,12 +99,8 @@ def _row_of_steps(part: SubFigure, name: str, found: Attribution) -> None:
     for step, (axis, heat) in enumerate(zip(axes, found.steps, strict=False), start=1):
         axis.imshow(heat, cmap=_COLOURS, vmin=low, vmax=high, interpolation="nearest")
         _bare(axis)
-        headed(
-            axis,
-            f"{wording.shorten(name, _LONGEST_NAME)}, step {step}" if step == 1 else f"step {step}",
-            LIGHT,
-            "normal",
-        )
+        headed(axis, f"step {step}", LIGHT, "normal")
+    axes[0].set_ylabel("\n".join(_lines(wording.shorten(name, _LONGEST_NAME))))
 
 
 def _row_of_gates(part: SubFigure, gates: Sequence[GateTrace]) -> None:
