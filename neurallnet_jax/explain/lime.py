@@ -23,7 +23,7 @@ from neurallnet_jax.explain.scoring import SCORES, Score, batches, masked_scores
 from neurallnet_jax.explain.superpixels import slic
 from neurallnet_jax.models import Classifier, Variables
 
-__all__ = ["Fill", "Fit", "fit", "lime", "superpixel_means"]
+__all__ = ["Fill", "Fit", "draw", "fit", "lime", "superpixel_means"]
 
 Fill: TypeAlias = Blank | Literal["superpixel"]
 
@@ -103,7 +103,7 @@ def lime(
         empty = (
             superpixel_means(image, segments) if fill == "superpixel" else blank(image, classifier.preprocessing, fill)
         )
-        shown = _draw(key, samples, int(segments.max()) + 1)
+        shown = draw(key, samples, int(segments.max()) + 1)
         found = np.zeros(samples)
         for numbers, new in batches(samples, batch_size, progress):
             masks = shown[numbers][:, segments]
@@ -144,7 +144,7 @@ def superpixel_means(image: np.ndarray, segments: np.ndarray) -> np.ndarray:
     return np.stack(means, axis=-1)[segments].astype(np.float32)
 
 
-def _draw(key: Array, samples: int, superpixels: int) -> np.ndarray:
+def draw(key: Array, samples: int, superpixels: int) -> np.ndarray:
     """Return which superpixels each row shows, bool (samples, superpixels): the first all, the others each with 1/2."""
     # NumPy draws, because their number differs from image to image and JAX would compile for each.
     seed = np.asarray(jax.random.bits(key, (4,)))

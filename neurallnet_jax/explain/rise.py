@@ -7,8 +7,9 @@ With masks m in [0, 1] and scores f of `blank + m (image - blank)`,
 per pixel: how much higher the score is, on average, when the pixel is shown. The paper leaves the mean in, which shifts the
 whole map and says nothing of a place, and divides by the expectation of `sum of m` instead of the sum, which adds noise.
 
-A mask is a grid of (cells + 1) x (cells + 1) draws, 1 with probability `kept`, enlarged bilinearly to cells of
-`ceil(size / cells)` pixels and cut out at a random place within one cell.
+A mask is cut out of a grid of (cells + 2) x (cells + 2) draws, 1 with probability `kept`, enlarged bilinearly to cells of
+`ceil(size / cells)` pixels, at a random shift within one cell. The outer half cells, where there is nothing to interpolate
+between, are cut off, so that corners are masked like the middle.
 """
 
 from collections.abc import Callable
@@ -112,10 +113,13 @@ def masks(
 
     def one(number: Array) -> Array:
         grid, rows, columns = jax.random.split(jax.random.fold_in(key, number), 3)
-        drawn = jax.random.bernoulli(grid, kept, (cells + 1, cells + 1)).astype(jnp.float32)
+        drawn = jax.random.bernoulli(grid, kept, (cells + 2, cells + 2)).astype(jnp.float32)
         # The weights of bilinear enlargement add up to 1 but for rounding.
-        large = jnp.clip(jax.image.resize(drawn, [(cells + 1) * side for side in sides], "linear"), 0, 1)
-        corner = [jax.random.randint(one, (), 0, side) for one, side in zip((rows, columns), sides, strict=True)]
+        large = jnp.clip(jax.image.resize(drawn, [(cells + 2) * side for side in sides], "linear"), 0, 1)
+        corner = [
+            -(-side // 2) + jax.random.randint(one, (), 0, side)
+            for one, side in zip((rows, columns), sides, strict=True)
+        ]
         return jax.lax.dynamic_slice(large, corner, size)
 
     return jax.vmap(one)(jnp.asarray(numbers))

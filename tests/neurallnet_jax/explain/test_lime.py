@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from sklearn.linear_model import Ridge
 from sklearn.metrics import pairwise_distances
 
-from neurallnet_jax.explain.lime import fit, lime, superpixel_means
+from neurallnet_jax.explain.lime import draw, fit, lime, superpixel_means
 from neurallnet_jax.explain.superpixels import slic
 
 KEY = jax.random.key(1)
@@ -71,6 +71,13 @@ def test_the_size_of_a_batch_changes_nothing_and_the_key_all_that_is_drawn(spiki
     )
     np.testing.assert_allclose(run(KEY, 4), run(KEY, 32), atol=1e-5)
     assert (run(KEY, 4) != run(jax.random.key(7), 4)).any()
+
+
+def test_the_first_row_shows_all_and_the_others_each_superpixel_with_one_half():
+    shown = draw(KEY, 2001, 30)
+    assert shown[0].all()
+    assert shown[1:].mean() == pytest.approx(0.5, abs=5 * 0.5 / np.sqrt(60_000))
+    assert len(np.unique(shown, axis=0)) == 2001
 
 
 @pytest.mark.parametrize(

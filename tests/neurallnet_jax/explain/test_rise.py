@@ -52,6 +52,13 @@ def test_a_mask_is_as_coarse_as_its_cells(linear):
     assert abs(tie(6, 22)) < 0.1
 
 
+def test_masks_are_shifted_so_that_no_pixel_is_always_the_middle_of_a_cell():
+    """Middles are 0 or 1 and edges lie between; under shifts all pixels vary alike."""
+    drawn = np.asarray(masks(KEY, np.arange(4000, dtype=np.uint32), size=(32, 32), cells=4, kept=0.5))
+    spread = drawn.var(axis=0)
+    assert spread.std() < 0.05 * spread.mean()
+
+
 def test_a_mask_depends_on_the_key_and_its_number_only():
     take = lambda key, numbers: np.asarray(masks(key, np.asarray(numbers, np.uint32), size=(8, 8), cells=4, kept=0.5))
     np.testing.assert_array_equal(take(KEY, [5, 6, 7])[2], take(KEY, [7])[0])
