@@ -27,6 +27,7 @@ COMMANDS = {
     "compare": "trained networks side by side, with paired tests",
     "robustness": "score a trained network on images that get worse, in eight ways and five severities",
     "report": "one page on a RUN: images, leaks, shortcuts, scores, trust, robustness, failures, checklists",
+    "explain": "where a network finds its evidence in an image, and how far such maps can be believed",
     "audit": "what flatters a score: twins on both sides of a split, and shortcuts such as colour",
     "predict": "class and probability of single images",
     "calibrate": "fit temperature, conformal sets, abstention and warnings on unseen images",

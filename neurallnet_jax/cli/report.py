@@ -24,6 +24,7 @@ _GIVEN = {
     "shortcuts": ("JSON", "result of `audit shortcuts DIR --run RUN --json`"),
     "robustness": ("JSON", "result of `robustness RUN --data DIR --json`"),
     "calibration": ("JSON", "result of `calibrate RUN --data DIR --json`"),
+    "explain": ("JSON", "result of `explain RUN --data DIR --json`"),
     "crossvalidation": ("FOLDER", "folder that `crossvalidate` wrote"),
     "ablation": ("FOLDER", "folder that `ablate` wrote"),
 }

@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from neurallnet_jax.images.morphology import dilated, grown, opened, shrunk
+
 __all__ = [
     "Regions",
     "background",
@@ -168,7 +170,7 @@ def neutralise_background(
     for place, (image, mask) in enumerate(zip(pixels, masks, strict=True)):
         share = _box_mean(mask.astype(np.float32))[..., None]
         filled = share * colours[place] + (1 - share) * image
-        result[place] = np.where(_dilated(mask)[..., None], np.rint(filled), image)
+        result[place] = np.where(dilated(mask)[..., None], np.rint(filled), image)
     return result
 
 
@@ -236,9 +238,9 @@ def _cells(image: np.ndarray) -> np.ndarray:
 def _empty(density: np.ndarray) -> np.ndarray:
     depth = _box_mean(_greatest(density))
     bright = depth < _otsu(depth, 0.4, (0.045, 0.075))
-    mask = _rank(bright, _scaled(4, density), grow=False)
+    mask = shrunk(bright, _scaled(4, density))
     for _ in range(_scaled(10, density)):
-        mask = _dilated(mask) & bright
+        mask = dilated(mask) & bright
     return mask
 
 
@@ -248,8 +250,8 @@ def _stained(density: np.ndarray, bar: np.ndarray) -> np.ndarray:
     mask = stain > _otsu(more_than_red_cells, 1.2, (0.22, 0.40))
     mask &= ~bar
     radius = _scaled(2, density)
-    mask = _rank(_rank(mask, radius, grow=False), radius, grow=True)
-    return _rank(_rank(mask, radius, grow=True), radius, grow=False)
+    mask = opened(mask, radius)
+    return shrunk(grown(mask, radius), radius)
 
 
 def _density(image: np.ndarray) -> np.ndarray:
@@ -305,8 +307,8 @@ def _scale_bar(image: np.ndarray) -> np.ndarray:
     ink = (redness > 25) | ((brightest < 110) & (brightest - darkest < 40))
     mask = np.zeros((height, width), bool)
     # Letters and lines are thin; a red cell is as red, a nucleus may be as dark.
-    thick = _rank(_rank(ink, _scaled(3, image), grow=False), _scaled(3, image), grow=True)
-    ink &= ~_dilated(thick)
+    thick = opened(ink, _scaled(3, image))
+    ink &= ~dilated(thick)
     ink[~_band(ink.sum(axis=1))] = False
     if ink.sum() < _LEAST_INK * (width / _WIDTH) ** 2:
         return mask
@@ -408,17 +410,3 @@ def _box_mean(values: np.ndarray) -> np.ndarray:
     padded = np.pad(values, 1, mode="edge")
     rows = padded[:-2] + padded[1:-1] + padded[2:]
     return (rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]) / 9
-
-
-def _dilated(mask: np.ndarray) -> np.ndarray:
-    padded = np.pad(mask, 1)
-    rows = padded[:-2] | padded[1:-1] | padded[2:]
-    return rows[:, :-2] | rows[:, 1:-1] | rows[:, 2:]
-
-
-def _rank(mask: np.ndarray, radius: int, *, grow: bool) -> np.ndarray:
-    """Return the mask grown or shrunk by a square; what lies beyond the border changes nothing."""
-    result = mask if grow else ~mask
-    for _ in range(radius):
-        result = _dilated(result)
-    return result if grow else ~result

@@ -26,6 +26,7 @@ FACTS: Mapping[str, str] = {
     "crossvalidation": "crossvalidation",
     "trust": "trust",
     "robustness": "robustness",
+    "explain": "explain",
     "failures": "failures",
     "use": "card-use",
     "input": "card-input",

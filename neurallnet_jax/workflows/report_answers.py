@@ -7,13 +7,14 @@ from neurallnet_jax.evaluation.leaks import Leaks
 from neurallnet_jax.evaluation.robustness_result import Robustness
 from neurallnet_jax.evaluation.shortcut_audit import Audit
 from neurallnet_jax.evaluation.trust import TrustReport
+from neurallnet_jax.explain.faithfulness_result import Faithfulness
 from neurallnet_jax.images.corruptions import CORRUPTIONS
 from neurallnet_jax.metrics.intervals import Interval
-from neurallnet_jax.workflows import section_scores, wording
+from neurallnet_jax.workflows import section_explain, section_scores, wording
 from neurallnet_jax.workflows.report_content import Failures, Manifest, Subject
 
-__all__ = ["ablation", "card", "crossvalidation", "failures", "leaks", "provenance", "robustness", "scores", "shortcuts",
-           "trust"]  # fmt: skip
+__all__ = ["ablation", "card", "crossvalidation", "explain", "failures", "leaks", "provenance", "robustness", "scores",
+           "shortcuts", "trust"]  # fmt: skip
 
 
 def provenance(manifest: Manifest, only: str | None) -> str:
@@ -101,6 +102,11 @@ def robustness(found: Robustness) -> str:
         f"{wording.percent(found.overall.balanced_accuracy)} over all corruptions, most under "
         f"{CORRUPTIONS[worst.name].title.lower()}, to {wording.percent(worst.balanced_accuracy)}."
     )
+
+
+def explain(found: Faithfulness) -> str:
+    """Say which method is most faithful, and how much of its evidence lies on the scale bar."""
+    return section_explain.answer(found)
 
 
 def ablation(found: Ablation) -> str:

@@ -24,6 +24,8 @@ from neurallnet_jax.evaluation.leaks import Leaks
 from neurallnet_jax.evaluation.robustness_result import Robustness
 from neurallnet_jax.evaluation.shortcut_audit import Audit
 from neurallnet_jax.evaluation.trust import TrustReport
+from neurallnet_jax.explain import faithfulness_result
+from neurallnet_jax.explain.faithfulness_result import Faithfulness
 from neurallnet_jax.workflows.page import Absent
 
 __all__ = ["PARTS", "Entry", "Failure", "Failures", "Layer", "Manifest", "RunReport", "Subject", "from_json", "to_json"]
@@ -177,6 +179,7 @@ class RunReport:
         crossvalidation: The recipe on folds.
         trust: Calibration, conformal sets, abstention, warnings.
         robustness: On images that get worse.
+        explain: How far heat maps of the network can be believed, and where they lie.
         ablation: Parts of the network changed one at a time.
         failures: The images told wrong.
         made: Versions and machine, by name.
@@ -195,6 +198,7 @@ class RunReport:
     crossvalidation: CrossValidation | Absent
     trust: TrustReport | Absent
     robustness: Robustness | Absent
+    explain: Faithfulness | Absent
     ablation: Ablation | Absent
     failures: Failures | Absent
     made: Mapping[str, str]
@@ -228,6 +232,7 @@ PARTS: Mapping[str, _Form] = {
     "crossvalidation": _Form(crossvalidation_table.to_json, crossvalidation_table.from_json),
     "trust": _Form(trust.to_json, trust.from_json),
     "robustness": _Form(robustness_result.to_json, robustness_result.from_json),
+    "explain": _Form(faithfulness_result.to_json, faithfulness_result.from_json),
     "ablation": _Form(ablation_results.to_json, ablation_results.from_json),
     "failures": _Form(_failures_to_json, _failures_from_json),
 }

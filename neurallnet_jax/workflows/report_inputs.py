@@ -30,9 +30,11 @@ from neurallnet_jax.evaluation.origin import Origin
 from neurallnet_jax.evaluation.robustness_result import Robustness
 from neurallnet_jax.evaluation.shortcut_audit import Audit
 from neurallnet_jax.evaluation.trust import TrustReport
+from neurallnet_jax.explain import faithfulness_result
+from neurallnet_jax.explain.faithfulness_result import Faithfulness
 
-__all__ = ["Given", "Wanted", "read_ablation", "read_crossvalidation", "read_leaks", "read_robustness", "read_shortcuts",
-           "read_trust", "without_folders"]  # fmt: skip
+__all__ = ["Given", "Wanted", "read_ablation", "read_crossvalidation", "read_explain", "read_leaks", "read_robustness",
+           "read_shortcuts", "read_trust", "without_folders"]  # fmt: skip
 
 
 _Result = TypeVar("_Result")
@@ -47,6 +49,7 @@ class Given:
     robustness: Path | None = None
     calibration: Path | None = None
     crossvalidation: Path | None = None
+    explain: Path | None = None
     ablation: Path | None = None
 
 
@@ -109,6 +112,17 @@ def read_trust(path: Path, wanted: Wanted) -> TrustReport:
     data = _json(path)
     _place(data, path, wanted)
     return _parsed(trust.from_json, data, path, "calibrate")
+
+
+def read_explain(path: Path, wanted: Wanted) -> Faithfulness:
+    """Return the table of `explain RUN --data DIR --json`.
+
+    Raises:
+        ValueError: As `read_leaks`.
+    """
+    data = _json(path)
+    _place(data, path, wanted)
+    return _parsed(faithfulness_result.from_json, data, path, "explain --data")
 
 
 def read_crossvalidation(folder: Path, wanted: Wanted) -> CrossValidation:

@@ -17,6 +17,7 @@ from neurallnet_jax.workflows import (
     section_ablation,
     section_checklists,
     section_crossvalidation,
+    section_explain,
     section_failures,
     section_leaks,
     section_provenance,
@@ -45,6 +46,7 @@ _TITLES = {
     "crossvalidation": "Cross-validation",
     "trust": "How far an answer may be trusted",
     "robustness": "What if the images get worse?",
+    "explain": section_explain.TITLE,
     "ablation": "What each part of the network is worth",
     "failures": "What does it get wrong?",
 }
@@ -126,6 +128,7 @@ def _part(report: RunReport, name: str, roots: Sequence[Path]) -> Section:
         "crossvalidation": section_crossvalidation.section,
         "trust": section_trust.section,
         "robustness": lambda one: section_robustness.section({report.subject.name: one}),
+        "explain": section_explain.section,
         "ablation": section_ablation.section,
         "failures": section_failures.section,
     }

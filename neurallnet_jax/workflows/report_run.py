@@ -151,6 +151,13 @@ def report(
         ),
         trust=fitted,
         robustness=read.get("robustness") or _robustness(work, limit),
+        explain=read.get("explain")
+        or work.missing(
+            "Explanations",
+            "no table of faithfulness was handed in; it takes seconds per method and image",
+            "neurallnet explain {run} --data {data} --limit 100 --json F",
+            option="--explain F",
+        ),
         ablation=read.get("ablation")
         or work.missing(
             "Ablations",
@@ -173,6 +180,7 @@ def _read(work: _Work, given: Given) -> dict[str, Any]:
         "robustness": (given.robustness, report_inputs.read_robustness),
         "trust": (given.calibration, report_inputs.read_trust),
         "crossvalidation": (given.crossvalidation, report_inputs.read_crossvalidation),
+        "explain": (given.explain, report_inputs.read_explain),
         "ablation": (given.ablation, report_inputs.read_ablation),
     }
     return {name: reader(path, wanted) for name, (path, reader) in readers.items() if path is not None}

@@ -359,6 +359,73 @@ def test_robustness_without_an_unseen_image_is_refused(
     refused(neurallnet("robustness", trained, "--data", copy), "holds no image for --only unseen")
 
 
+# --- explain ----------------------------------------------------------------------------------------------------------
+
+
+def test_explain_draws_one_image(
+    neurallnet: Callable[..., Answer], smears: Path, trained: Path, tmp_path: Path
+) -> None:
+    image = next((smears / "Benign").iterdir())
+    answer = neurallnet("explain", trained, image, "--out", tmp_path / "map.png", "--steps", 4, "--layer", "lif_1")
+    assert answer.code == 0
+    assert answer.json["method"] == "grad-cam"
+    assert [one["method"] for one in answer.json["faithfulness"]] == ["grad-cam", "random", "centre", "edges"]
+    first = answer.json["faithfulness"][0]
+    assert {"deletion", "insertion", "scale_bar_share", "background_share", "facts"} <= set(first)
+    assert len(first["deletion_curve"]) == len(first["shares"]) == 5
+    assert answer.json["target"] == answer.json["label"]
+    assert first["deletion_curve"][0] == pytest.approx(answer.json["probabilities"][answer.json["label"]], abs=1e-4)
+    with Image.open(tmp_path / "map.png") as picture:
+        assert picture.format == "PNG"
+    assert "evidence for" in answer.out
+    before = (tmp_path / "map.png").read_bytes()
+    again = neurallnet("explain", trained, image, "--out", tmp_path / "map.png", "--steps", 4, "--layer", "lif_1")
+    assert again.json == answer.json
+    assert (tmp_path / "map.png").read_bytes() == before
+
+
+def test_explain_refuses_in_one_line_and_leaves_the_old_figure(
+    neurallnet: Callable[..., Answer], smears: Path, trained: Path, tmp_path: Path
+) -> None:
+    image, out = next((smears / "Benign").iterdir()), tmp_path / "map.png"
+    out.write_bytes(b"old")
+    words = ("explain", trained, image, "--out", out)
+    refused(neurallnet(*words, "--layer", "lif_9"), "no layer 'lif_9' to look at; there are lif_1")
+    refused(neurallnet(*words, "--target", "Hairy"), "no class 'Hairy'; there are Benign, Early Pre-B, Pre-B, Pro-B")
+    refused(neurallnet(*words, "--method", "saliency"), "saliency: the gradient of a spiking network")
+    refused(neurallnet(*words, "--method", "gradcam"), "no method 'gradcam'; there are grad-cam")
+    (tmp_path / "text.png").write_text("no smear")
+    refused(neurallnet("explain", trained, tmp_path / "text.png", "--out", out), "text.png")
+    assert out.read_bytes() == b"old"
+    assert {file.name for file in tmp_path.iterdir()} == {"map.png", "text.png"}
+
+
+def test_explain_tells_how_faithful_methods_are_and_report_takes_it(
+    neurallnet: Callable[..., Answer], smears: Path, trained: Path, tmp_path: Path
+) -> None:
+    words = ("explain", trained, "--data", smears, "--method", "grad-cam,cam", "--steps", 3, "--checks", 1)
+    answer = neurallnet(*words, "--html", tmp_path / "page.html")
+    assert answer.code == 0
+    assert answer.json["method"] == ["grad-cam", "cam"]
+    assert (answer.json["n"], answer.json["seen"]) == (4, 0)
+    assert len(answer.json["faithfulness"]) == 5
+    assert set(answer.json["faithfulness"][0]["deletion"]) == {"value", "interval", "n"}
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert str(tmp_path) not in page
+    assert str(smears.parent) not in page
+    kept = tmp_path / "explain.json"
+    kept.write_text(json.dumps(answer.json), encoding="utf-8")
+    out = tmp_path / "report.html"
+    made = neurallnet("report", trained, "--data", smears, "--out", out, "--quick", "--no-images", "--explain", kept)
+    assert made.code == 0
+    assert "explain" not in made.json["missing"]
+    assert made.json["explain"]["faithfulness"] == answer.json["faithfulness"]
+    other = dataclasses.replace(checkpoint.load(trained), classes=("a", "b", "c", "d"))
+    checkpoint.save(other, tmp_path / "other")
+    refused(neurallnet(*words, "--random-run", tmp_path / "other"), "has other classes; train it as the first was")
+    refused(neurallnet(*words, "--masks", tmp_path / "other"), "holds no segmentation named as one of the 4 images is")
+
+
 # --- report -------------------------------------------------------------------------------------------------------------
 
 
@@ -375,7 +442,7 @@ def test_report_takes_what_other_commands_wrote_and_refuses_what_is_of_others(
     assert answer.code == 0
     assert answer.json["robustness"]["n"] == json.loads(robustness.read_text())["n"]
     # Four unseen images are too few to calibrate on.
-    assert answer.json["missing"] == ["shortcuts", "crossvalidation", "trust", "ablation"]
+    assert answer.json["missing"] == ["shortcuts", "crossvalidation", "trust", "explain", "ablation"]
     assert answer.json["bytes"] == out.stat().st_size
     assert "missing: Shortcuts" in answer.out
     text = out.read_text(encoding="utf-8")

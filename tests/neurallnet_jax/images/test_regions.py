@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
-from neurallnet_jax.images import folder, regions, resize, synthetic
+from neurallnet_jax.images import folder, morphology, regions, resize, synthetic
 
 SIZE = (224, 224)
 RED, BLACK = (225, 30, 35), (10, 10, 12)
@@ -85,7 +85,7 @@ def test_a_drawn_scale_bar_is_found_and_painted_over(smears, colour, panel):
         np.testing.assert_array_equal(painted[~mask], marked[~mask])
         inside = painted[mask].astype(int)
         assert not (inside[:, 0] - inside[:, 1:].max(axis=1) > 60).any()
-        around = regions._dilated(regions._dilated(mask)) & ~mask
+        around = morphology.grown(mask, 2) & ~mask
         assert inside.min() >= int(marked[around].min()) - 1
         assert inside.max() <= int(marked[around].max()) + 1
 
@@ -118,9 +118,9 @@ def test_a_neutral_background_has_one_colour_and_leaves_the_rest(smears):
     fill = np.array([240.0, 238.0, 230.0])
     result = regions.neutralise_background(smears, fill)
     for image, filled, mask in zip(smears, result, masks, strict=True):
-        inside = ~regions._dilated(~mask)
+        inside = ~morphology.dilated(~mask)
         assert np.abs(filled[inside] - fill).max() <= 0.5
-        outside = ~regions._dilated(mask)
+        outside = ~morphology.dilated(mask)
         np.testing.assert_array_equal(filled[outside], image[outside])
 
 

@@ -15,6 +15,8 @@ from lava_port.energy.results import EnergyReport
 from lava_port.quantise import LayerRounding
 from neurallnet_jax import checkpoint, config, spec
 from neurallnet_jax.evaluation import ablation_results, arms, crossvalidation_table
+from neurallnet_jax.explain import trial
+from neurallnet_jax.explain.faithfulness_result import Faithfulness, Figure, Row, Stage
 from neurallnet_jax.images import splits, synthetic
 from neurallnet_jax.images.folder import open_folder
 from neurallnet_jax.metrics import intervals, scores
@@ -218,7 +220,27 @@ def silent(_: str) -> Iterator[Callable[[int, int], None]]:
 
 
 @pytest.fixture(scope="session")
-def full(reported: Reported, crossvalidated: Path, ablated: ablation_results.Ablation) -> RunReport:
-    """The same with a cross-validation and an ablation, of other images than these: for the page alone."""
+def faithful() -> Faithfulness:
+    """Two methods and a control, whose figures are drawn."""
+    rng = np.random.default_rng(6)
+    names = (*trial.METRICS, *(f"{region}_ratio" for region in trial.REGIONS))
+
+    def row(method: str, *, control: bool) -> Row:
+        values = {name: float(rng.random()) for name in names}
+        found = {name: Figure(value, intervals.Interval(value - 0.1, value + 0.1), 9) for name, value in values.items()}
+        return Row(method, control, found, (Stage("dense_1", found["randomised"], 0.0),))
+
+    return Faithfulness(
+        rows=(row("grad-cam", control=False), row("lime", control=False), row("random", control=True)),
+        refused={"saliency": "the gradient goes through surrogates"}, n=9, seen=0, masks=2, checked=3, groups=8,
+        no_interval=None, note=None, target="predicted", settings={"replacement": "background", "noise": 2.0},
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def full(
+    reported: Reported, crossvalidated: Path, ablated: ablation_results.Ablation, faithful: Faithfulness
+) -> RunReport:
+    """The same with a cross-validation, explanations and an ablation, of other images than these: for the page alone."""
     folds = crossvalidation_table.tabulate(crossvalidated)
-    return dataclasses.replace(reported.report, crossvalidation=folds, ablation=ablated)
+    return dataclasses.replace(reported.report, crossvalidation=folds, explain=faithful, ablation=ablated)

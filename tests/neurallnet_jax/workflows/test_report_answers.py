@@ -61,6 +61,7 @@ def test_every_answer_is_one_sentence(full) -> None:
         report_answers.crossvalidation(full.crossvalidation),
         report_answers.trust(full.trust),
         report_answers.robustness(full.robustness),
+        report_answers.explain(full.explain),
         report_answers.ablation(full.ablation),
         report_answers.card(full.subject),
     ]

@@ -25,7 +25,7 @@ def test_a_report_survives_json_and_makes_the_same_page(full: RunReport) -> None
 
 def test_missing_parts_are_named(reported) -> None:
     data = report_content.to_json(reported.report)
-    assert data["missing"] == ["crossvalidation", "ablation"]
+    assert data["missing"] == ["crossvalidation", "explain", "ablation"]
     what, reason, command = data["ablation"]["missing"]
     assert "ablate --data smears" in command
     assert what

@@ -11,6 +11,7 @@ import pytest
 from neurallnet_jax import checkpoint
 from neurallnet_jax.evaluation import leaks, origin, robustness_result, shortcut_audit, trust
 from neurallnet_jax.evaluation.origin import Origin
+from neurallnet_jax.explain import faithfulness_result
 from neurallnet_jax.workflows import report_inputs
 from neurallnet_jax.workflows.report_content import RunReport
 from neurallnet_jax.workflows.report_inputs import Wanted
@@ -19,6 +20,7 @@ READERS: dict[str, Any] = {
     "leaks": (report_inputs.read_leaks, leaks),
     "shortcuts": (report_inputs.read_shortcuts, shortcut_audit),
     "robustness": (report_inputs.read_robustness, robustness_result),
+    "explain": (report_inputs.read_explain, faithfulness_result),
     "trust": (report_inputs.read_trust, trust),
 }
 
@@ -38,15 +40,15 @@ def write(path: Path, report: RunReport, name: str, of: Origin) -> Path:
 
 
 @pytest.mark.parametrize("name", READERS)
-def test_a_result_of_the_same_is_read(name: str, reported, wanted: Wanted, tmp_path: Path) -> None:
+def test_a_result_of_the_same_is_read(name: str, full: RunReport, wanted: Wanted, tmp_path: Path) -> None:
     reader, form = READERS[name]
-    found = reader(write(tmp_path / "x.json", reported.report, name, wanted.origin), wanted)
-    assert form.to_json(found) == form.to_json(getattr(reported.report, name))
+    found = reader(write(tmp_path / "x.json", full, name, wanted.origin), wanted)
+    assert form.to_json(found) == form.to_json(getattr(full, name))
 
 
 @pytest.mark.parametrize("name", READERS)
 def test_other_images_another_run_and_no_result_are_refused(
-    name: str, reported, wanted: Wanted, tmp_path: Path
+    name: str, full: RunReport, wanted: Wanted, tmp_path: Path
 ) -> None:
     reader, _ = READERS[name]
     path = tmp_path / "x.json"
@@ -55,7 +57,7 @@ def test_other_images_another_run_and_no_result_are_refused(
         (Origin(wanted.origin.data, ("0" * 64,)), "another RUN"),
     ):
         with pytest.raises(ValueError, match=said) as refusal:
-            reader(write(path, reported.report, name, of), wanted)
+            reader(write(path, full, name, of), wanted)
         assert "\n" not in str(refusal.value)
     path.write_text(json.dumps(origin.to_json(wanted.origin)), encoding="utf-8")
     with pytest.raises(ValueError, match=r"version|missing|no result"):

@@ -11,8 +11,8 @@ from neurallnet_jax.workflows import checklists, report_page, section_scores, wo
 from neurallnet_jax.workflows.report_content import RunReport
 
 SECTIONS = [
-    "provenance", "leaks", "shortcuts", "scores", "crossvalidation", "trust", "robustness", "ablation", "failures",
-    "model-card", "claim", "tripod", "making",
+    "provenance", "leaks", "shortcuts", "scores", "crossvalidation", "trust", "robustness", "explain", "ablation",
+    "failures", "model-card", "claim", "tripod", "making",
 ]  # fmt: skip
 _VOID = {"meta", "img", "source", "br"}
 
@@ -84,7 +84,9 @@ def test_what_is_called_filled_stands_on_the_page(full: RunReport, page: Reader)
             assert not answer.anchor or answer.anchor in page.ids
 
 
-@pytest.mark.parametrize("name", ["scores", "robustness", "trust", "crossvalidation", "failures", "leaks", "shortcuts"])
+@pytest.mark.parametrize(
+    "name", ["scores", "robustness", "explain", "trust", "crossvalidation", "failures", "leaks", "shortcuts"]
+)
 def test_without_a_part_nothing_is_filled_from_it_and_the_page_says_it_is_missing(full: RunReport, name: str) -> None:
     from neurallnet_jax.workflows.page import Absent
 

@@ -26,7 +26,11 @@ def made(run: Path, data: Path, **options: object) -> RunReport:
 
 def test_all_that_can_be_computed_is(reported) -> None:
     report = reported.report
-    assert [name for name in PARTS if isinstance(getattr(report, name), Absent)] == ["crossvalidation", "ablation"]
+    assert [name for name in PARTS if isinstance(getattr(report, name), Absent)] == [
+        "crossvalidation",
+        "explain",
+        "ablation",
+    ]
     assert report.only == "test"
     assert set(report.seconds) == {"scores", "trust", "leaks", "shortcuts", "robustness"}
     assert report.robustness.n == 2
@@ -65,7 +69,7 @@ def test_a_run_that_has_seen_everything_gets_no_score_and_says_why(reported, tmp
 def test_quick_leaves_out_what_takes_long_and_pictures_can_be_left_out(reported) -> None:
     report = made(reported.run, reported.data, pictures=False)
     assert [name for name in PARTS if isinstance(getattr(report, name), Absent)] == [
-        "shortcuts", "crossvalidation", "robustness", "ablation",
+        "shortcuts", "crossvalidation", "robustness", "explain", "ablation",
     ]  # fmt: skip
     assert "--quick" in report.shortcuts.reason
     assert report.shortcuts.command == "neurallnet audit shortcuts smears --run run --json F"
