@@ -35,6 +35,8 @@ WHITE = {"white_level": 235, **GEOMETRY}
 
 STEM = {**WHITE, "stem": (8, 4), "image_size": 224}
 
+BALANCED = {**STEM, "class_weighting": False, "logit_adjustment": 1.0, "warmup_epochs": 1.0, "epochs": 20}
+
 RECIPES: dict[str, dict[str, Any]] = {
     "plain": {},
     "white": {"white_level": 235},
@@ -43,14 +45,19 @@ RECIPES: dict[str, dict[str, Any]] = {
     "white-geometry-stain": {**WHITE, "stain": 0.1},
     "white-geometry-twin": {**WHITE, "twin_epochs": 25, "epochs": 12},
     "stem": STEM,
-    "neurallnet": {**STEM, "class_weighting": False, "logit_adjustment": 1.0, "twin_epochs": 20, "epochs": 12},
+    "balanced": BALANCED,
+    "balanced-stain": {**BALANCED, "stain": 0.15, "gain": 0.1, "offset": 0.03},
+    "balanced-stain-more": {**BALANCED, "stain": 0.25, "gain": 0.15, "offset": 0.05},
+    "neurallnet": {**BALANCED, "twin_epochs": 20, "epochs": 12},
     "colour": {"gain": 0.12, "offset": 0.04, "stain": 0.1},
 }
 """Changes to the first recipe: 128 px, gain 0.06, offset 0.02, scale 0.9 to 1.11, shift 0.06, no white balance.
 
 `stem` is the kernel and stride of the first convolution; its networks begin with 24 channels, the others with 16. The
-results also hold `white-tint`, which levelled the tint of the background, not its brightness, and `stem-7`, with a first
-convolution of 7 x 7 and a last one of stride 1; their code was not kept.
+results also hold recipes whose code was not kept: `white-tint`, which levelled the tint of the background, not its
+brightness; `stem-7`, with a first convolution of 7 x 7 and a last one of stride 1; `balanced-no-bar`, all scale bars
+painted over; and `balanced-exchange`, where half of the training images take over some of the stain density of
+another image of the batch.
 """
 
 FIRST = config.Training(
