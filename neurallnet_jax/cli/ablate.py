@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["add_arguments", "run"]
 
-_PRESET, _IMAGE_SIZE, _EPOCHS, _SPLIT, _FOLD, _SEEDS = "neurallnet", 64, 24, "contiguous", 1, 3
+_PRESET, _IMAGE_SIZE, _EPOCHS, _SPLIT, _FOLD, _SEEDS = "neurallnet", 112, 24, "contiguous", 1, 3
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -130,7 +130,8 @@ def _protocol(args: argparse.Namespace, before: "Protocol | None") -> "Protocol"
     return Protocol(
         data=pick("data", before and before.data, None),
         network=arms.baseline(network, delay=delay, steps=steps),
-        training=dataclasses.replace(training, epochs=epochs),
+        # Every arm alone, from labels: a twin would teach all arms the same, and some have none.
+        training=dataclasses.replace(training, epochs=epochs, twin_epochs=0),
         split=pick("split", before and before.split, _SPLIT),
         fold=pick("fold", before and before.fold, _FOLD),
         on_bad_image=pick("on_bad_image", before and before.on_bad_image, "fail"),

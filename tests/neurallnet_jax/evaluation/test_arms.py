@@ -102,9 +102,8 @@ def test_an_unknown_word_is_refused_with_all_that_there_is():
 def test_a_baseline_has_attention_even_where_its_network_had_none():
     found = arms.baseline(spec.neurallnet(attention=None))
     assert found == spec.neurallnet(attention=spec.SqueezeExcite(delay=spec.GATE_PATH_MESSAGES))
-    assert arms.baseline(BASE, steps=8, delay=3) == dataclasses.replace(
-        spec.neurallnet(attention=spec.SqueezeExcite(delay=3)), steps=8
-    )
+    late = spec.neurallnet(attention=spec.SqueezeExcite(delay=3))
+    assert arms.baseline(found, steps=8, delay=3) == dataclasses.replace(late, steps=8)
 
 
 def test_too_few_steps_and_networks_without_spikes_are_refused():
