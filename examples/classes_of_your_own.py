@@ -16,7 +16,9 @@ from neurallnet_jax.training import run
 def main(images: Path, out: Path, *, epochs: int = 10) -> tuple[str, ...]:
     """Return the class names of the RUN that is written to `out`."""
     source = checkpoint.load("pretrained")
-    training = dataclasses.replace(config.preset("neurallnet").training, epochs=epochs, learning_rate=1e-3)
+    training = dataclasses.replace(
+        config.preset("neurallnet").training, epochs=epochs, twin_epochs=0, learning_rate=1e-3
+    )
     request = run.Request(str(images), source.spec, training, split="random", source="pretrained")
     result = run.train(request, out)
     assert result.checkpoint is not None, "nobody asked the training to stop"
