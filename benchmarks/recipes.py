@@ -104,7 +104,7 @@ def training_of(recipe: Mapping[str, Any], spiking: bool, epochs: int | None) ->
     rest = {key: value for key, value in recipe.items() if key in trained}
     training = dataclasses.replace(FIRST, augmentation=augmentation, **rest)
     if training.twin_epochs and not spiking:
-        training = distillation.settings_of_twin(training)
+        training = config.training_of_twin(training)
     return dataclasses.replace(training, epochs=epochs or training.epochs)
 
 
@@ -131,7 +131,7 @@ def run(
     started = time.perf_counter()
     teacher = distillation.twin(classifier, jax.random.key(seed)) if training.twin_epochs else None
     if teacher:
-        taught = loop.fit(teacher, data, distillation.settings_of_twin(training), seed=seed, progress=Quiet())
+        taught = loop.fit(teacher, data, config.training_of_twin(training), seed=seed, progress=Quiet())
         teacher = dataclasses.replace(teacher, variables=taught.best.variables)
         classifier = distillation.begin(classifier, teacher)
     fitted = loop.fit(classifier, data, training, seed=seed, progress=Quiet(), teacher=teacher)

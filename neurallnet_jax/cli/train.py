@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neurallnet_jax.cli.arguments import add_data, add_json, add_seed, grey_level, positive, typed, whole
+from neurallnet_jax.spec import KERAS_NETWORKS
 
 if TYPE_CHECKING:
     from neurallnet_jax.config import Training
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["add_arguments", "add_recipe", "request_of", "run"]
 
-_OTHERS = ("efficientnet-b7", "vgg19", "inception-resnet-v2", "resnet50", "densenet121", "alexnet")
+_OTHERS = (*KERAS_NETWORKS, "alexnet")
 _MODELS = ("neurallnet", "neurallnet-relu", *_OTHERS)
 
 
@@ -149,7 +150,7 @@ def request_of(args: argparse.Namespace, *, split: str, fold: int, seed: int, ma
     """
     import dataclasses
 
-    from neurallnet_jax import spec
+    from neurallnet_jax import config, spec
     from neurallnet_jax.training.run import Request
 
     network, training = _network(args)
@@ -161,9 +162,9 @@ def request_of(args: argparse.Namespace, *, split: str, fold: int, seed: int, ma
                 f"--twin-epochs {args.twin_epochs}: only a spiking network that begins with random weights has a twin "
                 "to learn from; leave it out"
             )
-        # A twin on its own is trained as long as where it is the teacher.
-        epochs = training.epochs if args.source else training.twin_epochs or training.epochs
-        training = dataclasses.replace(training, epochs=epochs, twin_epochs=0)
+        # A twin on its own is trained as where it is the teacher.
+        alone = training.twin_epochs and not args.source
+        training = config.training_of_twin(training) if alone else dataclasses.replace(training, twin_epochs=0)
     names = ("epochs", "twin_epochs", "batch_size", "learning_rate", "weight_bits", "keep")
     changes = {name: getattr(args, name) for name in names}
     training = dataclasses.replace(training, **{key: value for key, value in changes.items() if value is not None})

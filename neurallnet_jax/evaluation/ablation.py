@@ -29,7 +29,8 @@ from neurallnet_jax.evaluation.ablation_results import Ablation, Outcome
 from neurallnet_jax.evaluation.selection import groups_of
 from neurallnet_jax.images import folder, splits
 from neurallnet_jax.metrics import calibration, scores
-from neurallnet_jax.training import loop, records
+from neurallnet_jax.training import allocator, loop, records
+from neurallnet_jax.training import request as requests
 from neurallnet_jax.training import run as runs
 from neurallnet_jax.training.alone import alone
 
@@ -225,9 +226,9 @@ def _outcome(line: str, where: str) -> Outcome:
 def _check(out: Path, protocol: Protocol, *, resume: bool) -> None:
     """Refuse what cannot be begun or gone on with, before anything is written."""
     if resume:
-        if changes := _differences(begun(out).protocol, protocol):
+        if changes := requests.differences(begun(out).protocol, protocol):
             raise ValueError(
-                f"{out}: was begun with other settings ({changes}); leave them out, or begin in another folder"
+                f"{out}: was begun with other settings ({'; '.join(changes)}); leave them out, or begin in another folder"
             )
     elif (out / ABLATION_NAME).exists() or (out / RESULTS_NAME).exists():
         raise ValueError(f"{out}: holds an ablation already; add --resume to go on with it, or name another folder")
@@ -258,22 +259,9 @@ def _begin(out: Path, protocol: Protocol, words: Sequence[str], seeds: int, *, r
     )
 
 
-def _differences(before: Protocol, now: Protocol) -> str:
-    """Return every setting that differs, and how, in words; of the layers only that they do."""
-    old, new = (_flat(dataclasses.asdict(one)) for one in (before, now))
-    layers = ["the layers differ"] if before.network.layers != now.network.layers else []
-    keys = [key for key in new if key != "network.layers" and old[key] != new[key]]
-    return "; ".join([f"{key} was {old[key]!r}, is {new[key]!r}" for key in keys] + layers)
-
-
-def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    leaves: dict[str, Any] = {}
-    for key, value in tree.items():
-        leaves |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
-    return leaves
-
-
 def _open(protocol: Protocol) -> folder.Dataset:
+    # Before images are decoded in threads, which would keep heaps of their own for good.
+    allocator.keep_freed_memory()
     return folder.open_folder(Path(protocol.data), protocol.network.image_size, on_bad_image=protocol.on_bad_image)
 
 

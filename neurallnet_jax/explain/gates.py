@@ -18,8 +18,8 @@ from jaxtyping import Array
 from neurallnet_jax import models, spec
 from neurallnet_jax.explain import needs
 from neurallnet_jax.models import Classifier, Variables
-from neurallnet_jax.network import encoding
-from neurallnet_jax.network.model import SHUFFLE_KEY, Model
+from neurallnet_jax.network import encoding, running
+from neurallnet_jax.network.model import Model
 
 __all__ = ["GateTrace", "Traces", "gate_traces"]
 
@@ -84,7 +84,7 @@ def _captured(
         _, kept = Model(network).apply(
             models.rounded(classifier, variables),
             encoding.encode(network.encoding, image[None].astype(jnp.float32), balanced, key, steps=steps),
-            rngs={SHUFFLE_KEY: jax.random.fold_in(key, 1)} if network.shuffles != "none" else None,
+            rngs=running.draws(network, key),
             capture_intermediates=lambda module, method: module.name in names,
             mutable=["intermediates"],
         )

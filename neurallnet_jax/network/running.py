@@ -12,7 +12,7 @@ from neurallnet_jax.network import straight_through
 from neurallnet_jax.network.model import SHUFFLE_KEY, Model, Part
 from neurallnet_jax.runnable import Output, Runnable, Variables, known
 
-__all__ = ["as_run", "runnable"]
+__all__ = ["as_run", "draws", "runnable"]
 
 
 def runnable(network: spec.Network, weight_bits: int | None = None) -> Runnable:
@@ -29,27 +29,24 @@ def runnable(network: spec.Network, weight_bits: int | None = None) -> Runnable:
         straight_through.check(network, weight_bits)
     model = Model(network)
 
-    def keys(key: Array) -> dict[str, Array] | None:
-        return {SHUFFLE_KEY: jax.random.fold_in(key, 1)} if network.shuffles != "none" else None
-
     def apply(variables: Variables, inputs: Array, key: Array) -> Output:
         kernels = as_run(variables, network, weight_bits)
-        return model.apply(kernels, inputs, rngs=keys(key))  # pyright: ignore[reportReturnType]
+        return model.apply(kernels, inputs, rngs=draws(network, key))  # pyright: ignore[reportReturnType]
 
     def train(variables: Variables, inputs: Array, key: Array) -> tuple[Output, Any]:
         kernels = as_run(variables, network, weight_bits)
-        output, updates = model.apply(kernels, inputs, train=True, mutable=["batch_stats"], rngs=keys(key))
+        output, updates = model.apply(kernels, inputs, train=True, mutable=["batch_stats"], rngs=draws(network, key))
         return output, updates.get("batch_stats", {})  # pyright: ignore[reportAttributeAccessIssue]
 
     def features(variables: Variables, inputs: Array, key: Array, layer: str) -> Array:
         part = Part(network, until=known(layer, layers))
         kernels = as_run(variables, network, weight_bits)
-        return part.apply(kernels, inputs, rngs=keys(key))  # pyright: ignore[reportReturnType]
+        return part.apply(kernels, inputs, rngs=draws(network, key))  # pyright: ignore[reportReturnType]
 
     def tail(variables: Variables, features: Array, key: Array, layer: str) -> Array:
         part = Part(network, after=known(layer, layers))
         kernels = as_run(variables, network, weight_bits)
-        return part.apply(kernels, features, rngs=keys(key))  # pyright: ignore[reportReturnType]
+        return part.apply(kernels, features, rngs=draws(network, key))  # pyright: ignore[reportReturnType]
 
     layers = tuple(
         name
@@ -70,6 +67,11 @@ def runnable(network: spec.Network, weight_bits: int | None = None) -> Runnable:
         tail=tail,
         trained=tuple(name for name, _ in spec.named_layers(network)),
     )
+
+
+def draws(network: spec.Network, key: Array) -> dict[str, Array] | None:
+    """Return the keys that a network draws from at rest and in training; None where it draws nothing."""
+    return {SHUFFLE_KEY: jax.random.fold_in(key, 1)} if network.shuffles != "none" else None
 
 
 def as_run(variables: Variables, network: spec.Network, weight_bits: int | None) -> Variables:

@@ -1,6 +1,6 @@
 """A spiking network taught by its ReLU twin: it begins with the twin's weights and learns the twin's answers.
 
-Knows classifiers and settings; knows neither the loop nor files.
+Knows classifiers; knows neither the loop nor files.
 
 A twin without spikes trains several times faster and further than the spiking network does from random weights. The
 network takes over all that both have, and then minimises its cross-entropy against the twin's class probabilities, of
@@ -13,21 +13,13 @@ References:
     Beyer et al. (2022), CVPR, arXiv:2106.05237: the teacher answers to the very image that the student sees.
 """
 
-import dataclasses
-
 import jax
 from jaxtyping import Array, Float
 
 from neurallnet_jax import models, spec
-from neurallnet_jax.config import Training
 from neurallnet_jax.models import Classifier
 
-__all__ = ["answers", "begin", "settings_of_twin", "twin"]
-
-
-def settings_of_twin(training: Training) -> Training:
-    """Return how the twin is trained: as the network, for its own number of epochs, with whole weights."""
-    return dataclasses.replace(training, epochs=training.twin_epochs, twin_epochs=0, keep="last", weight_bits=None)
+__all__ = ["answers", "begin", "twin"]
 
 
 def twin(classifier: Classifier, key: Array) -> Classifier:

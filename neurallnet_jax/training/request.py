@@ -82,8 +82,13 @@ def from_json(data: Mapping[str, Any]) -> Request:
     return Request(**fields)
 
 
-def differences(before: Request, now: Request) -> tuple[str, ...]:
-    """Return every setting that differs, and how, in words; of the layers only that they do."""
+def differences(before: Any, now: Any) -> tuple[str, ...]:
+    """Return every setting that differs, and how, in words; of the layers only that they do.
+
+    Args:
+        before: A request, or another dataclass of settings that has a `network`.
+        now: Another of the same type.
+    """
     if before == now:
         return ()
     old, new = (_flat(dataclasses.asdict(request)) for request in (before, now))

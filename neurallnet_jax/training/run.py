@@ -179,7 +179,7 @@ def _train(
     dataset = dataclasses.replace(dataset, pixels=models.prepare(dataset.pixels, level))
     parts = {part: splits.indices(split, part) for part in ("train", "validation", "test")}
     data = loop.TrainingData(dataset.pixels, dataset.labels, parts["train"], parts["validation"])
-    loop.steps_per_epoch(data, request.training)
+    loop.steps_per_epoch(data, request.training)  # refuses a split that leaves nothing to train on
     classifier, seen_before, given = _classifier(request, source, dataset, parts["train"])
     teacher = distillation.twin(classifier, jax.random.key(request.seed)) if request.training.twin_epochs else None
     stages = _Stages(data, request.seed, watcher, clock)
@@ -190,7 +190,7 @@ def _train(
             _write_run(out, request, command=command)
         watcher.opened(dataset, split)
         if teacher:
-            settings = distillation.settings_of_twin(request.training)
+            settings = config.training_of_twin(request.training)
             taught = stages.train(TWIN_NAME, teacher, settings, out / TWIN_NAME)
             if not taught.finished:
                 return Result(None, 0, None, len(parts["test"]), int(taught.state.step))

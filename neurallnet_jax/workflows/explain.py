@@ -25,6 +25,7 @@ from neurallnet_jax.images.classes import class_name
 from neurallnet_jax.images.folder import Dataset
 from neurallnet_jax.metrics import intervals
 from neurallnet_jax.models import Classifier
+from neurallnet_jax.runnable import known
 
 __all__ = [
     "ALL",
@@ -79,8 +80,8 @@ def select(classifier: Classifier, names: Sequence[str], *, layer: str | None = 
             that there are.
     """
     available = table.for_classifier(classifier)
-    if layer is not None and layer not in classifier.layers:
-        raise ValueError(f"no layer {layer!r} to look at; there are {', '.join(classifier.layers)}")
+    if layer is not None:
+        known(layer, classifier.layers)
     every = list(names) == [ALL]
     for name in () if every else names:
         if name not in table.METHODS:

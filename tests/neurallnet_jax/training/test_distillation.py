@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from neurallnet_jax import models, spec
+from neurallnet_jax import config, models, spec
 from neurallnet_jax.config import Training
 from neurallnet_jax.training import distillation, loop
 
@@ -68,7 +68,7 @@ def _variables(fitted: loop.Fitted) -> models.Variables:
 
 def test_the_twin_trains_as_the_network_for_its_own_epochs_and_with_whole_weights():
     training = Training(epochs=3, twin_epochs=5, weight_bits=4, learning_rate=0.02)
-    found = distillation.settings_of_twin(training)
+    found = config.training_of_twin(training)
     assert (found.epochs, found.twin_epochs, found.keep, found.weight_bits) == (5, 0, "last", None)
     assert found.learning_rate == training.learning_rate
 
