@@ -39,6 +39,8 @@ class Augmentation:
         stain: The amount of each stain is multiplied by 1 - stain to 1 + stain, then -stain to +stain is added, in
             optical density (natural logarithm). 0.05 is the light and 0.2 the strong setting of Tellez et al. (2019),
             Med. Image Anal. 58:101544.
+        sharpness: Between -sharpness and +sharpness times an image's difference from its own blurred self (one pixel of
+            standard deviation) is added to it: at 1, from what is left of it out of focus to twice its edges.
 
     Raises:
         ValueError: A strength is out of range; the message names it.
@@ -51,12 +53,17 @@ class Augmentation:
     gain: float = 0.15
     offset: float = 0.06
     stain: float = 0.05
+    sharpness: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("shift", "gain", "offset", "stain"):
             value = getattr(self, name)
             if not 0 <= value < 1:
                 raise ValueError(f"augmentation '{name}' is {value}; expected 0 <= {name} < 1, where 0 switches it off")
+        if not 0 <= self.sharpness <= 1:
+            raise ValueError(
+                f"augmentation 'sharpness' is {self.sharpness}; expected 0 <= sharpness <= 1, where 0 switches it off"
+            )
         low, high = self.scale
         if not (0 < low <= high and math.isfinite(high)):
             raise ValueError(f"augmentation 'scale' is {self.scale}; expected 0 < low <= high, where (1, 1) is off")
@@ -68,7 +75,7 @@ class Augmentation:
 
 
 NO_AUGMENTATION = Augmentation(
-    flip=False, quarter_turns=False, shift=0.0, scale=(1.0, 1.0), gain=0.0, offset=0.0, stain=0.0
+    flip=False, quarter_turns=False, shift=0.0, scale=(1.0, 1.0), gain=0.0, offset=0.0, stain=0.0, sharpness=0.0
 )
 """Leaves every image as it is."""
 
@@ -102,8 +109,7 @@ class Training:
         weight_bits: Bits, sign included, that kernels are rounded to whenever the network runs, and in the checkpoint;
             None leaves them as they are.
         twin_epochs: Epochs that the ReLU twin of a spiking network is trained for first, on the same images; the network
-            then begins with the twin's weights and learns its answers in place of the labels
-            (`training/distillation.py`). 0: labels alone, from random weights.
+            then begins with the twin's weights (`training/beginning.py`). 0: from random weights.
     """
 
     epochs: int = 40
@@ -196,7 +202,7 @@ def _neurallnet() -> Preset:
         weight_decay=0.05,
         class_weighting=False,
         logit_adjustment=1.0,
-        augmentation=Augmentation(scale=(0.8, 1.25), shift=0.1, gain=0.06, offset=0.02, stain=0.0),
+        augmentation=Augmentation(scale=(0.8, 1.25), shift=0.1, gain=0.06, offset=0.02, stain=0.0, sharpness=1.0),
         white_level=235,
         keep="last",
     )

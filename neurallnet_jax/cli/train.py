@@ -162,7 +162,7 @@ def request_of(args: argparse.Namespace, *, split: str, fold: int, seed: int, ma
                 f"--twin-epochs {args.twin_epochs}: only a spiking network that begins with random weights has a twin "
                 "to learn from; leave it out"
             )
-        # A twin on its own is trained as where it is the teacher.
+        # A twin on its own is trained as where another begins with it.
         alone = training.twin_epochs and not args.source
         training = config.training_of_twin(training) if alone else dataclasses.replace(training, twin_epochs=0)
     names = ("epochs", "twin_epochs", "batch_size", "learning_rate", "weight_bits", "keep")

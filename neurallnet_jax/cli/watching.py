@@ -69,7 +69,7 @@ class BarWatcher(Watcher):
         if start:
             self._say(f"{name or 'network'}: going on after step {start}")
         elif name:
-            self._say(f"the ReLU twin first, {epochs} epochs; then the network learns from it")
+            self._say(f"the ReLU twin first, {epochs} epochs; then the network begins with its weights")
 
     def decoding(self, done: int, total: int) -> None:
         """Show how many images are decoded."""

@@ -38,6 +38,7 @@ class Draws(NamedTuple):
         offset: Addend per channel, grey levels.
         stain_gain: Factor per stain, in the order of `STAINS`.
         stain_offset: Addend per stain, optical density.
+        sharpness: Multiple of an image's difference from its blurred self that is added to it; -1 leaves the blurred one.
     """
 
     mirror: Bool[Array, "batch 2"]
@@ -48,6 +49,7 @@ class Draws(NamedTuple):
     offset: Float[Array, "batch 3"]
     stain_gain: Float[Array, "batch 3"]
     stain_offset: Float[Array, "batch 3"]
+    sharpness: Float[Array, " batch"]
 
 
 def draw(key: Array, count: int, settings: Augmentation) -> Draws:
@@ -60,10 +62,10 @@ def draw(key: Array, count: int, settings: Augmentation) -> Draws:
         count: Number of images.
         settings: Strengths.
     """
-    one = lambda index: jax.random.uniform(jax.random.fold_in(key, index), (18,))
+    one = lambda index: jax.random.uniform(jax.random.fold_in(key, index), (19,))
     uniform = jax.vmap(one)(jnp.arange(count))
-    sides, transpose, shift, scale, gain, offset, stain_gain, stain_offset = jnp.split(
-        uniform, (2, 3, 5, 6, 9, 12, 15), axis=1
+    sides, transpose, shift, scale, gain, offset, stain_gain, stain_offset, sharpness = jnp.split(
+        uniform, (2, 3, 5, 6, 9, 12, 15, 18), axis=1
     )
     sides, transpose = sides < 0.5, (transpose[:, 0] < 0.5) & settings.quarter_turns
     if not settings.flip:
@@ -80,6 +82,7 @@ def draw(key: Array, count: int, settings: Augmentation) -> Draws:
         offset=255 * settings.offset * (2 * offset - 1),
         stain_gain=1 + settings.stain * (2 * stain_gain - 1),
         stain_offset=settings.stain * (2 * stain_offset - 1),
+        sharpness=settings.sharpness * (2 * sharpness[:, 0] - 1),
     )
 
 
@@ -91,8 +94,12 @@ def apply(images: Images, draws: Draws, settings: Augmentation) -> Float[Array, 
 
         clip(c + m (i - c) / scale - shift n, 0, n - 1),    m = -1 where mirrored, else 1,
 
-    linearly between the two pixels around it, so that beyond the edge the border repeats. Colour follows: with optical
-    density d = -ln((x + 1) / 256) and stain matrix S = `STAINS`,
+    linearly between the two pixels around it, so that beyond the edge the border repeats. Focus follows: with B the
+    binomial blur (1, 4, 6, 4, 1) / 16 along both axes, whose standard deviation is one pixel,
+
+        x' = x + sharpness (x - B x).
+
+    Colour comes last: with optical density d = -ln((x + 1) / 256) and stain matrix S = `STAINS`,
 
         d' = ((d S^-1) stain_gain + stain_offset) S,    x' = 256 exp(-d') - 1,    y = clip(gain x' + offset, 0, 255).
 
@@ -123,6 +130,10 @@ def apply(images: Images, draws: Draws, settings: Augmentation) -> Float[Array, 
         result = barrier(result.swapaxes(1, 2))
         result = _along_rows(result, mirror[:, 1], shift[:, 1], draws.scale, settings.resamples)
         result = barrier(result.swapaxes(1, 2))
+    if settings.sharpness:
+        result = result + draws.sharpness[:, None, None, None] * (result - _blurred(result))
+        # What sharpening throws beyond black or white has no optical density.
+        result = jnp.clip(result, 0.0, 255.0)
     if settings.stain:
         result = _restain(result, draws.stain_gain, draws.stain_offset)
     if settings.gain or settings.offset:
@@ -191,6 +202,17 @@ def _along_rows(images: Array, mirror: Array, shift: Array, scale: Array, resamp
 
 def _rows(images: Array, index: Array) -> Array:
     return jax.vmap(lambda image, rows: image.at[rows].get(mode="promise_in_bounds"))(images, index)
+
+
+def _blurred(images: Array) -> Array:
+    """Return the images under the binomial blur of five taps along rows and columns, with the border repeated."""
+    for axis in (1, 2):
+        padded = jnp.pad(images, [(2, 2) if place == axis else (0, 0) for place in range(4)], mode="edge")
+        far, near, middle, nearer, further = (
+            jax.lax.slice_in_dim(padded, start, start + images.shape[axis], axis=axis) for start in range(5)
+        )
+        images = (far + further + 4 * (near + nearer) + 6 * middle) / 16
+    return images
 
 
 def _restain(images: Array, gain: Array, offset: Array) -> Array:

@@ -19,7 +19,7 @@ from neurallnet_jax.config import Training
 from neurallnet_jax.images import augment
 from neurallnet_jax.metrics import calibration, scores
 from neurallnet_jax.models import Classifier, Variables
-from neurallnet_jax.training import distillation, losses, optimiser
+from neurallnet_jax.training import losses, optimiser
 
 __all__ = [
     "SATURATED",
@@ -189,7 +189,6 @@ def make_step(
     weights: np.ndarray,
     seed: int,
     adjustment: np.ndarray | float = 0.0,
-    teacher: Classifier | None = None,
 ) -> Callable[[TrainState, Array, Array], tuple[TrainState, StepMetrics]]:
     """Return the jitted step: `(state, pixels uint8, labels) -> (state, metrics)`; the given state is consumed."""
     transform = optimiser.make(settings, steps_per_epoch)
@@ -199,26 +198,19 @@ def make_step(
         adjusted = logits + jnp.reshape(jnp.asarray(adjustment), (1, -1))
         return losses.cross_entropy(adjusted, labels, smoothing=settings.label_smoothing, weights=class_weight)
 
-    def objective(params: Any, batch_stats: Any, pixels: Array, labels: Array, keys: list[Array], taught: Any) -> Any:
+    def objective(params: Any, batch_stats: Any, pixels: Array, labels: Array, keys: list[Array]) -> Any:
         mix_key, encode_key = keys
         pixels, partner, share = augment.mix(mix_key, pixels, settings.mixing)
         output, stats = classifier.train({"params": params, "batch_stats": batch_stats}, pixels, encode_key)
-        if teacher is None:
-            loss = share * loss_of(output.logits, labels) + (1 - share) * loss_of(output.logits, labels[partner])
-        else:
-            target = distillation.answers(teacher, taught, pixels, encode_key)
-            weight = share * class_weight[labels] + (1 - share) * class_weight[labels[partner]]
-            loss = losses.soft_cross_entropy(output.logits, target, weights=weight)
+        loss = share * loss_of(output.logits, labels) + (1 - share) * loss_of(output.logits, labels[partner])
         penalty = losses.rate_penalty(output.rates, low=settings.rate_low, high=settings.rate_high)
         return loss + settings.rate_strength * penalty, (output, stats)
 
-    def step(
-        state: TrainState, pixels: Array, labels: Array, key: Array, taught: Any
-    ) -> tuple[TrainState, StepMetrics]:
+    def step(state: TrainState, pixels: Array, labels: Array, key: Array) -> tuple[TrainState, StepMetrics]:
         augment_key, *keys = jax.random.split(jax.random.fold_in(key, state.step), 3)
         pixels = augment.augment(augment_key, pixels, settings.augmentation)
         gradient = jax.value_and_grad(objective, has_aux=True)
-        (loss, (output, stats)), grads = gradient(state.params, state.batch_stats, pixels, labels, keys, taught)
+        (loss, (output, stats)), grads = gradient(state.params, state.batch_stats, pixels, labels, keys)
         updates, opt_state = transform.update(grads, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
         # A short memory at first, so that the random initial weights are soon forgotten.
@@ -236,10 +228,9 @@ def make_step(
         )
         return TrainState(state.step + 1, params, stats, opt_state, averaged), metrics
 
-    # Seed and teacher are arguments, so that others find what was compiled in a cache on disk.
+    # The seed is an argument, so that others find what was compiled in a cache on disk.
     compiled, key = jax.jit(step, donate_argnums=0), jax.random.key(seed)
-    taught = teacher.variables if teacher else None
-    return lambda state, pixels, labels: compiled(state, pixels, labels, key, taught)
+    return lambda state, pixels, labels: compiled(state, pixels, labels, key)
 
 
 def fit(
@@ -250,7 +241,6 @@ def fit(
     seed: int,
     progress: Progress,
     resumed: tuple[TrainState, Best] | None = None,
-    teacher: Classifier | None = None,
 ) -> Fitted:
     """Train a classifier and return the epoch to keep: the best by balanced accuracy on validation images, or the last.
 
@@ -261,7 +251,6 @@ def fit(
         seed: Decides the order of the images, the augmentation and the rate encoding.
         progress: Who is told.
         resumed: State and best epoch to go on from; the state is consumed.
-        teacher: Whose answers are learned in place of the labels; None learns the labels.
 
     Returns:
         The best epoch and the last state.
@@ -281,7 +270,6 @@ def fit(
         weights=weights if settings.class_weighting else np.ones_like(weights),
         seed=seed,
         adjustment=settings.logit_adjustment * losses.log_shares(labels, classes),
-        teacher=teacher,
     )
     evaluate = _make_evaluation(classifier, data)
     layers = list(models.trained_layers(classifier.spec))

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-__all__ = ["class_weights", "cross_entropy", "log_shares", "rate_penalty", "soft_cross_entropy"]
+__all__ = ["class_weights", "cross_entropy", "log_shares", "rate_penalty"]
 
 
 def cross_entropy(
@@ -27,21 +27,9 @@ def cross_entropy(
     """
     classes = logits.shape[-1]
     target = jax.nn.one_hot(labels, classes) * (1 - smoothing) + smoothing / classes
-    return soft_cross_entropy(logits, target, weights=weights[labels])
-
-
-def soft_cross_entropy(
-    logits: Float[Array, "batch classes"], targets: Float[Array, "batch classes"], *, weights: Float[Array, " batch"]
-) -> Float[Array, ""]:
-    """Return the weighted mean cross-entropy against given probabilities.
-
-    Args:
-        logits: Class scores.
-        targets: Probability of every class.
-        weights: Weight of each image.
-    """
-    each = -(targets * jax.nn.log_softmax(logits)).sum(axis=-1)
-    return (weights * each).sum() / weights.sum()
+    each = -(target * jax.nn.log_softmax(logits)).sum(axis=-1)
+    weight = weights[labels]
+    return (weight * each).sum() / weight.sum()
 
 
 def rate_penalty(rates: Mapping[str, Float[Array, ""]], *, low: float, high: float) -> Float[Array, ""]:

@@ -26,7 +26,7 @@ from neurallnet_jax import checkpoint as checkpoints
 from neurallnet_jax import config, models, spec
 from neurallnet_jax.images import folder, splits
 from neurallnet_jax.metrics import calibration
-from neurallnet_jax.training import allocator, distillation, logs, loop, records
+from neurallnet_jax.training import allocator, beginning, logs, loop, records
 from neurallnet_jax.training import request as requests
 from neurallnet_jax.training.alone import alone
 from neurallnet_jax.training.request import Request
@@ -181,7 +181,7 @@ def _train(
     data = loop.TrainingData(dataset.pixels, dataset.labels, parts["train"], parts["validation"])
     loop.steps_per_epoch(data, request.training)  # refuses a split that leaves nothing to train on
     classifier, seen_before, given = _classifier(request, source, dataset, parts["train"])
-    teacher = distillation.twin(classifier, jax.random.key(request.seed)) if request.training.twin_epochs else None
+    twin = beginning.twin(classifier, jax.random.key(request.seed)) if request.training.twin_epochs else None
     stages = _Stages(data, request.seed, watcher, clock)
     # Only now, so that a request that cannot be met leaves nothing behind.
     with alone(out):
@@ -189,14 +189,12 @@ def _train(
             splits.write_split(split, dataset, out / SPLIT_NAME)
             _write_run(out, request, command=command)
         watcher.opened(dataset, split)
-        if teacher:
-            settings = config.training_of_twin(request.training)
-            taught = stages.train(TWIN_NAME, teacher, settings, out / TWIN_NAME)
-            if not taught.finished:
-                return Result(None, 0, None, len(parts["test"]), int(taught.state.step))
-            teacher = dataclasses.replace(teacher, variables=taught.best.variables)
-            classifier = distillation.begin(classifier, teacher)
-        fitted = stages.train("", classifier, request.training, out, teacher)
+        if twin:
+            first = stages.train(TWIN_NAME, twin, config.training_of_twin(request.training), out / TWIN_NAME)
+            if not first.finished:
+                return Result(None, 0, None, len(parts["test"]), int(first.state.step))
+            classifier = beginning.begin(classifier, first.best.variables)
+        fitted = stages.train("", classifier, request.training, out)
     best = fitted.best
     validation = best.score if len(parts["validation"]) else None
     result = Result(None, best.epoch, validation, len(parts["test"]), int(fitted.state.step))
@@ -240,12 +238,7 @@ class _Stages:
     clock: Callable[[], float]
 
     def train(
-        self,
-        name: Literal["", "twin"],
-        classifier: models.Classifier,
-        settings: config.Training,
-        folder: Path,
-        teacher: models.Classifier | None = None,
+        self, name: Literal["", "twin"], classifier: models.Classifier, settings: config.Training, folder: Path
     ) -> loop.Fitted:
         """Train a classifier, from where its folder says that it was left."""
         folder.mkdir(exist_ok=True)
@@ -263,7 +256,6 @@ class _Stages:
                     seed=self.seed,
                     progress=_Recorder(self.watcher, store, log, self.clock),
                     resumed=resumed,
-                    teacher=teacher,
                 )
             store.save(fitted.state, fitted.best)
         return fitted

@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import ndimage
 
 from neurallnet_jax.config import NO_AUGMENTATION, Augmentation
 from neurallnet_jax.images import augment as aug
 
 NONE = NO_AUGMENTATION
-EVERYTHING = Augmentation()
+EVERYTHING = Augmentation(sharpness=0.5)
+BLUR = np.outer([1, 4, 6, 4, 1], [1, 4, 6, 4, 1]) / 256
 
 # Compiled once per setting and shape; a test of its own compares with the function as it stands.
 augment = jax.jit(aug.augment, static_argnums=2)
@@ -52,6 +54,9 @@ def reference(image: np.ndarray, d: Any, strengths: Augmentation) -> np.ndarray:
     result = image.astype(float)
     result = result.transpose(1, 0, 2) if d.transpose else result
     result = sampled(result, d.mirror, d.shift, d.scale)
+    if strengths.sharpness:
+        blurred = ndimage.correlate(result, BLUR[:, :, None], mode="nearest")
+        result = np.clip(result + d.sharpness * (result - blurred), 0, 255)
     if strengths.stain:
         density = -np.log((result + 1) / 256)
         amounts = np.linalg.solve(aug.STAINS.T, density.reshape(-1, 3).T).T
@@ -76,6 +81,7 @@ def of_image(draws: aug.Draws, index: int) -> Any:
         replace(NONE, offset=0.2),
         replace(NONE, gain=0.3, offset=0.2),
         replace(NONE, stain=0.2),
+        replace(NONE, sharpness=1.0),
     ],
 )
 def test_every_transform_agrees_with_a_numpy_reference(images, strengths):
@@ -152,14 +158,14 @@ def test_the_same_key_gives_the_same_images_and_another_key_others(images):
 
 def test_each_image_of_a_batch_has_a_draw_of_its_own_whatever_the_size_of_the_batch():
     draws = draw(jax.random.key(5), 64, EVERYTHING)
-    for name in ("shift", "scale", "gain", "offset", "stain_gain", "stain_offset"):
+    for name in ("shift", "scale", "gain", "offset", "stain_gain", "stain_offset", "sharpness"):
         field = np.asarray(getattr(draws, name))
         assert len(np.unique(field)) > 0.98 * field.size, name
     chex.assert_trees_all_equal(draw(jax.random.key(5), 3, EVERYTHING), jax.tree.map(lambda x: x[:3], draws))
 
 
 def test_draws_stay_within_their_strengths_and_use_them():
-    strengths = Augmentation(shift=0.1, scale=(0.8, 1.5), gain=0.2, offset=0.1, stain=0.3)
+    strengths = Augmentation(shift=0.1, scale=(0.8, 1.5), gain=0.2, offset=0.1, stain=0.3, sharpness=0.5)
     draws = draw(jax.random.key(0), 500, strengths)
     bounds = {
         "shift": (-0.1, 0.1),
@@ -168,6 +174,7 @@ def test_draws_stay_within_their_strengths_and_use_them():
         "offset": (-25.5, 25.5),
         "stain_gain": (0.7, 1.3),
         "stain_offset": (-0.3, 0.3),
+        "sharpness": (-0.5, 0.5),
     }
     for name, (low, high) in bounds.items():
         field, slack = np.asarray(getattr(draws, name)), 0.05 * (high - low)
@@ -186,7 +193,7 @@ def test_none_returns_the_input_as_float32(shape):
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 2**31 - 1), size=st.sampled_from([1, 7]))
 def test_values_stay_grey_levels_at_every_strength(seed, size):
-    strong = Augmentation(shift=0.9, scale=(0.2, 5.0), gain=0.9, offset=0.9, stain=0.9)
+    strong = Augmentation(shift=0.9, scale=(0.2, 5.0), gain=0.9, offset=0.9, stain=0.9, sharpness=1.0)
     images = np.random.default_rng(seed).choice(np.array([0, 255], np.uint8), (2, size, size, 3))
     changed = augment(jax.random.key(seed), images, strong)
     chex.assert_tree_all_finite(changed)
@@ -227,6 +234,7 @@ def test_quarter_turns_of_images_that_are_not_square_are_refused_with_a_way_out(
         ("gain", 1.0),
         ("offset", float("nan")),
         ("stain", 2.0),
+        ("sharpness", 1.5),
         ("scale", (1.2, 0.8)),
         ("scale", (0.0, 1.0)),
         ("scale", (1.0, float("inf"))),

@@ -140,7 +140,7 @@ def test_a_stopped_run_resumed_ends_with_the_same_bits(stopped, whole, request_,
 
 @pytest.fixture(scope="module")
 def taught(request_) -> Request:
-    """The network of three steps of training learns from a twin of two epochs."""
+    """The network of three epochs begins with a twin of two."""
     training = dataclasses.replace(request_.training, twin_epochs=2)
     return dataclasses.replace(request_, training=training)
 
@@ -169,7 +169,7 @@ def test_a_run_with_a_twin_resumed_ends_with_the_same_bits(taught, taught_whole,
     assert same_bits(out, taught_whole[0])
 
 
-def test_weights_of_a_run_leave_nothing_for_a_twin_to_teach(whole, taught):
+def test_weights_of_a_run_leave_nothing_for_a_twin_to_begin(whole, taught):
     with pytest.raises(ValueError, match=f"begins with the weights of {whole[0]}, not a twin's"):
         dataclasses.replace(taught, source=str(whole[0]))
 
