@@ -4,10 +4,11 @@ Lines: `rounded` is what `convert-to-lava --bits N` writes; `ranges`, where it i
 128 images spread over the folder make of it; `biases` has, besides, biases corrected on these images, which `--calibrate`
 keeps where the logits come nearer to the float network's on these images. `spikes` is the share of neuron-steps of the last
 spiking layer that differ from the float network's, `logits` the root mean square of the difference of the class scores,
-both on every fourth test image. A RUN trained with `--weight-bits` is shown at its own bits.
+both on every fourth test image. A RUN trained with `--weight-bits` is shown at its own bits, others at all. A RUN has to
+have test images of its own, so not `pretrained`.
 
-Command: uv run python benchmarks/quantisation.py --data ../shared/data/taleqani [RUN ...]
-Time: nine minutes on two busy cores of an AMD EPYC, for the shipped checkpoint alone.
+Command: uv run python benchmarks/quantisation.py --data ../shared/data/taleqani RUN ...
+Time: nine minutes on two busy cores of an AMD EPYC for a RUN at all bits.
 """
 
 import argparse
@@ -32,14 +33,14 @@ def main(data: Path, runs: list[str]) -> None:
     print(f"{platform.machine()}, {jax.devices()[0].device_kind}, Python {platform.python_version()}", end="")
     print(f", jax {jax.__version__}, numpy {np.__version__}")
     print(f"{'RUN':<24} {'bits':>4} {'':<14} {'balanced accuracy':>17} {'spikes':>8} {'logits':>7}  layers marked")
-    show("pretrained", data, BITS)
     for run in runs:
-        show(run, data, (trained_bits(checkpoint.load(run)),))
+        show(run, data)
 
 
-def show(run: str, data: Path, bits: tuple[int, ...]) -> None:
+def show(run: str, data: Path) -> None:
     """Print the lines of one RUN."""
     saved = checkpoint.load(run)
+    bits = (trained_bits(saved),) if saved.provenance["training"].get("weight_bits") else BITS
     dataset = folder.open_folder(data, saved.spec.image_size, classes=saved.classes)
     test = selection.select(dataset, seen=saved.seen, test=saved.test, only="test").places
     labels, pixels = dataset.labels[test], np.asarray(dataset.pixels[test])
@@ -74,6 +75,6 @@ def show(run: str, data: Path, bits: tuple[int, ...]) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("runs", nargs="*", metavar="RUN")
+    parser.add_argument("runs", nargs="+", metavar="RUN")
     arguments = parser.parse_args()
     main(arguments.data, arguments.runs)

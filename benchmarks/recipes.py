@@ -25,7 +25,7 @@ import numpy as np
 from neurallnet_jax import checkpoint, config, models, spec
 from neurallnet_jax.images import folder, splits
 from neurallnet_jax.metrics import calibration, scores
-from neurallnet_jax.training import allocator, distillation, loop
+from neurallnet_jax.training import allocator, beginning, loop
 
 OUT = Path(__file__).parent / "results" / "recipes.jsonl"
 
@@ -36,6 +36,8 @@ WHITE = {"white_level": 235, **GEOMETRY}
 STEM = {**WHITE, "stem": (8, 4), "image_size": 224}
 
 BALANCED = {**STEM, "class_weighting": False, "logit_adjustment": 1.0, "warmup_epochs": 1.0, "epochs": 20}
+
+FOCUS = {**BALANCED, "sharpness": 1.0}
 
 RECIPES: dict[str, dict[str, Any]] = {
     "plain": {},
@@ -48,7 +50,8 @@ RECIPES: dict[str, dict[str, Any]] = {
     "balanced": BALANCED,
     "balanced-stain": {**BALANCED, "stain": 0.15, "gain": 0.1, "offset": 0.03},
     "balanced-stain-more": {**BALANCED, "stain": 0.25, "gain": 0.15, "offset": 0.05},
-    "neurallnet": {**BALANCED, "twin_epochs": 20, "epochs": 12},
+    "balanced-focus": FOCUS,
+    "neurallnet": {**FOCUS, "twin_epochs": 20, "epochs": 12},
     "colour": {"gain": 0.12, "offset": 0.04, "stain": 0.1},
 }
 """Changes to the first recipe: 128 px, gain 0.06, offset 0.02, scale 0.9 to 1.11, shift 0.06, no white balance.
@@ -129,12 +132,11 @@ def run(
     classifier = models.create(network, dataset.classes, preprocessing=preprocessing, key=jax.random.key(seed))
     data = loop.TrainingData(pixels, dataset.labels, parts["train"], parts["validation"])
     started = time.perf_counter()
-    teacher = distillation.twin(classifier, jax.random.key(seed)) if training.twin_epochs else None
-    if teacher:
-        taught = loop.fit(teacher, data, config.training_of_twin(training), seed=seed, progress=Quiet())
-        teacher = dataclasses.replace(teacher, variables=taught.best.variables)
-        classifier = distillation.begin(classifier, teacher)
-    fitted = loop.fit(classifier, data, training, seed=seed, progress=Quiet(), teacher=teacher)
+    if training.twin_epochs:
+        twin = beginning.twin(classifier, jax.random.key(seed))
+        first = loop.fit(twin, data, config.training_of_twin(training), seed=seed, progress=Quiet())
+        classifier = beginning.begin(classifier, first.best.variables)
+    fitted = loop.fit(classifier, data, training, seed=seed, progress=Quiet())
     seconds = time.perf_counter() - started
     predict = models.make_predict(classifier)
 

@@ -14,7 +14,7 @@ tells. Sets:
 `false warnings` are measured on unseen smears as they are, and per fold of `contiguous` with regions from that fold's
 training images and thresholds from the other folds' test images: the next fifth of each class in order of capture.
 
-Command: uv run python benchmarks/unlike_images.py --data ../shared/data
+Command: uv run python benchmarks/unlike_images.py --data ../shared/data --run folds/contiguous-24/fold-4/seed-0
 Time: ten minutes on two cores of an AMD EPYC.
 
 References:
@@ -256,7 +256,7 @@ def amounts(found: np.ndarray, vectors: np.ndarray) -> np.ndarray:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with taleqani, bccd and cnmc-samples")
-    parser.add_argument("--run", default="pretrained")
+    parser.add_argument("--run", required=True, help="a RUN with test images of its own, so not pretrained")
     parser.add_argument("--results", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     main(arguments.data, arguments.run, arguments.results)

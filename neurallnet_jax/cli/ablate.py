@@ -130,7 +130,7 @@ def _protocol(args: argparse.Namespace, before: "Protocol | None") -> "Protocol"
     return Protocol(
         data=pick("data", before and before.data, None),
         network=arms.baseline(network, delay=delay, steps=steps),
-        # Every arm alone, from labels: a twin would teach all arms the same, and some have none.
+        # Every arm from random weights: those of a twin would make all arms alike, and some have none.
         training=dataclasses.replace(training, epochs=epochs, twin_epochs=0),
         split=pick("split", before and before.split, _SPLIT),
         fold=pick("fold", before and before.fold, _FOLD),

@@ -71,8 +71,8 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--twin-epochs", type=int, metavar="N",
-        help="train the ReLU twin for N epochs first, then let the network learn from it; 0 trains from random weights "
-        "and labels (default: the preset's)",
+        help="train the ReLU twin for N epochs first and begin with its weights; 0 begins with random ones (default: the "
+        "preset's)",
     )  # fmt: skip
     parser.add_argument("--batch-size", type=whole, metavar="N", help="images per step (default: the preset's)")
     parser.add_argument(
@@ -159,8 +159,8 @@ def request_of(args: argparse.Namespace, *, split: str, fold: int, seed: int, ma
     if args.source or not (isinstance(network, spec.Network) and network.spiking):
         if args.twin_epochs:
             raise ValueError(
-                f"--twin-epochs {args.twin_epochs}: only a spiking network that begins with random weights has a twin "
-                "to learn from; leave it out"
+                f"--twin-epochs {args.twin_epochs}: only a spiking network without weights of its own can begin with those "
+                "of a twin; leave it out"
             )
         # A twin on its own is trained as where another begins with it.
         alone = training.twin_epochs and not args.source
